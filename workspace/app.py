@@ -1,0 +1,140 @@
+"""The HTTP face of the workspace: authentication, the request log, the error shape, and the services' routes."""
+
+from __future__ import annotations
+
+import hmac
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from workspace.errors import ApiError, not_implemented, unauthenticated
+from workspace.http import Call, Caller, Service, api, error_response
+from workspace.state import State
+
+logger = logging.getLogger("workspace")
+
+# What a client must be able to read before it has a token: host metadata and OAuth discovery (facts/wire.md, 0.2).
+OPEN_PATHS = ("/.well-known/", "/oidc/", "/health")
+OWN_PATHS = "/_workspace/"
+REQUEST_LOG_LENGTH = 20_000
+
+
+class RequestLog:
+    """The last requests, without their bodies or headers: a log that can hold no secret."""
+
+    def __init__(self) -> None:
+        self._entries: deque[dict[str, Any]] = deque(maxlen=REQUEST_LOG_LENGTH)
+        self._lock = threading.Lock()
+        self._count = 0
+
+    def add(self, method: str, path: str, status: int, seconds: float) -> None:
+        with self._lock:
+            self._count += 1
+            self._entries.append(
+                {
+                    "number": self._count,
+                    "time_ms": int(time.time() * 1000),
+                    "method": method,
+                    "path": path,
+                    "status": status,
+                    "duration_ms": round(seconds * 1000, 3),
+                }
+            )
+
+    def since(self, number: int) -> list[dict[str, Any]]:
+        with self._lock:
+            return [entry for entry in self._entries if entry["number"] > number]
+
+
+class Gate:
+    """ASGI middleware: who is asking, what it took, and an answer in the service's shape whatever happens."""
+
+    def __init__(self, app: ASGIApp, state: State, caller: Caller, log: RequestLog) -> None:
+        self._app = app
+        self._state = state
+        self._caller = caller
+        self._log = log
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        path, method = scope["path"], scope["method"]
+        started = time.perf_counter()
+        status = 500
+
+        async def send_and_note(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [
+                    *message.get("headers", []),
+                    (b"x-databricks-org-id", self._state.workspace_id.encode()),
+                ]
+            await send(message)
+
+        try:
+            if not path.startswith(OPEN_PATHS):
+                self._authenticate(Request(scope))
+            scope.setdefault("state", {})["caller"] = self._caller
+            await self._app(scope, receive, send_and_note)
+        except ApiError as error:
+            await error_response(error)(scope, receive, send_and_note)
+        finally:
+            if not path.startswith(OWN_PATHS):
+                self._log.add(method, path, status, time.perf_counter() - started)
+
+    def _authenticate(self, request: Request) -> None:
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not token:
+            raise unauthenticated("Credential was not sent or was of an unsupported type for this API.")
+        if not hmac.compare_digest(token.strip().encode(), self._state.token.encode()):
+            raise unauthenticated("Invalid access token.")
+
+
+def build_app(state: State, services: Sequence[Service], caller: Caller) -> Starlette:
+    """The ASGI application of a workspace made of `services`."""
+    log = RequestLog()
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        for service in services:
+            service.start()
+        yield
+        for service in reversed(services):
+            service.stop()
+
+    async def unknown(request: Request) -> Response:
+        raise not_implemented(request.method, request.url.path)
+
+    async def failed(_: Request, error: Exception) -> Response:
+        if isinstance(error, ApiError):
+            return error_response(error)
+        logger.exception("unexpected failure", exc_info=error)
+        return JSONResponse({"error_code": "INTERNAL_ERROR", "message": f"{type(error).__name__}: {error}"}, status_code=500)
+
+    def requests(call: Call) -> dict[str, Any]:
+        return {"requests": log.since(int(call.query.get("since", "0")))}
+
+    routes = [
+        Route("/health", lambda _: JSONResponse({"status": "ok", "workspace_id": state.workspace_id})),
+        api("GET", "/_workspace/requests", requests),
+        *(route for service in services for route in service.routes()),
+        Route("/{path:path}", unknown, methods=["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"]),
+    ]
+    app = Starlette(routes=routes, lifespan=lifespan, exception_handlers={ApiError: failed, Exception: failed, 405: failed})
+    app.add_middleware(Gate, state=state, caller=caller, log=log)
+    return app
+
+
+

@@ -1,0 +1,17 @@
+"""Wires the services of a workspace together (docs/architecture.md has the table)."""
+
+from __future__ import annotations
+
+from starlette.applications import Starlette
+
+from workspace.app import build_app
+from workspace.http import Caller, Service
+from workspace.state import State
+
+OWNER = Caller(user_name="owner@embedded.workspace", id="1000000001", groups=("admins", "users"))
+
+
+def assemble(state: State) -> Starlette:
+    """The whole workspace over an opened state folder."""
+    services: list[Service] = []
+    return build_app(state, services, OWNER)

@@ -1,0 +1,102 @@
+"""What the workspace keeps, and where: one folder, opened by one server at a time.
+
+| path | what |
+| --- | --- |
+| `workspace.json` | schema version, workspace id, the generated token's hash is not kept: the token is in `token` (mode 600) |
+| `documents.db` | everything that has no better home (SQLite) |
+| `tables/<catalog>/<schema>/<table>/` | Delta tables |
+| `mlflow/` | MLflow's own stores and artifacts |
+| `files/` | what the Files API holds |
+| `online/` | keyed stores of published tables (SQLite) |
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import secrets
+from pathlib import Path
+from typing import IO
+
+from workspace.documents import Documents
+
+STATE_VERSION = 1
+
+
+class StateFolderError(Exception):
+    """The state folder cannot be used; the message says why and what to do."""
+
+
+class State:
+    """An opened state folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder.resolve()
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._lock = _lock(self.folder)
+        meta = _load_or_create_meta(self.folder)
+        self.workspace_id: str = meta["workspace_id"]
+        self.metastore_id: str = meta["metastore_id"]
+        self.token: str = _load_or_create_token(self.folder)
+        self.documents = Documents(self.folder / "documents.db")
+
+    def subfolder(self, *parts: str) -> Path:
+        path = self.folder.joinpath(*parts)
+        path.mkdir(parents=True, exist_ok=True)
+        return path
+
+    def close(self) -> None:
+        self._lock.close()
+
+
+def _lock(folder: Path) -> IO[str]:
+    handle = (folder / "lock").open("w")
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        handle.close()
+        raise StateFolderError(f"{folder} is in use by another workspace server; stop it, or name another folder") from error
+    return handle
+
+
+def _load_or_create_meta(folder: Path) -> dict[str, str]:
+    path = folder / "workspace.json"
+    if not path.exists():
+        meta = {
+            "version": str(STATE_VERSION),
+            "workspace_id": str(secrets.randbelow(9 * 10**14) + 10**14),
+            "metastore_id": _uuid(),
+        }
+        _write_whole(path, json.dumps(meta), mode=0o644)
+    meta = json.loads(path.read_text())
+    if meta.get("version") != str(STATE_VERSION):
+        raise StateFolderError(
+            f"{folder} was written by state version {meta.get('version')}, this server reads {STATE_VERSION}; "
+            "move the folder away to start an empty workspace"
+        )
+    return {str(key): str(value) for key, value in meta.items()}
+
+
+def _load_or_create_token(folder: Path) -> str:
+    path = folder / "token"
+    if not path.exists():
+        _write_whole(path, "dapi" + secrets.token_hex(16), mode=0o600)
+    return path.read_text().strip()
+
+
+def _write_whole(path: Path, text: str, *, mode: int) -> None:
+    """A killed server leaves either no file or the whole one."""
+    temporary = path.with_suffix(".new")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+    with os.fdopen(descriptor, "w") as handle:
+        handle.write(text)
+        handle.flush()
+        os.fsync(handle.fileno())
+    temporary.replace(path)
+
+
+def _uuid() -> str:
+    import uuid
+
+    return str(uuid.uuid4())
