@@ -1,0 +1,56 @@
+"""Some services of the embedded workspace behind a real socket, for tests that use the official clients."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import uvicorn
+from databricks.sdk import WorkspaceClient
+from databricks.sdk.core import Config
+
+from workspace.app import build_app
+from workspace.http import Caller, Service
+from workspace.state import State
+
+CALLER = Caller(user_name="me@example.com", id="1000000001", groups=("admins", "users"))
+
+
+@contextmanager
+def served(state: State, services: Sequence[Service]) -> Iterator[WorkspaceClient]:
+    """A client of a server that holds `services` over `state`, on 127.0.0.1 and a free port."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        server = uvicorn.Server(
+            uvicorn.Config(build_app(state, services, CALLER), log_level="warning", timeout_graceful_shutdown=5)
+        )
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+        thread.start()
+        try:
+            _wait_until_started(server)
+            host = f"http://127.0.0.1:{listener.getsockname()[1]}"
+            yield WorkspaceClient(config=Config(host=host, token=state.token, retry_timeout_seconds=5))
+        finally:
+            server.should_exit = True
+            thread.join(timeout=30)
+
+
+def _wait_until_started(server: uvicorn.Server) -> None:
+    deadline = time.monotonic() + 30
+    while not server.started:
+        if time.monotonic() > deadline:
+            raise RuntimeError("the workspace server did not come up within 30 s")
+        time.sleep(0.01)
+
+
+@contextmanager
+def opened_state(folder: Path) -> Iterator[State]:
+    state = State(folder)
+    try:
+        yield state
+    finally:
+        state.close()

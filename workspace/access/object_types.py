@@ -1,0 +1,102 @@
+"""The kinds of object that carry an access control list, and the levels each kind knows.
+
+Source: `permissions/permission_definitions.go` of terraform-provider-databricks 1.128. The provider drops a `Permissions`
+resource whose GET answers another `object_type` than the one it expects, so these strings are exact.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+OWNER_LEVEL = "IS_OWNER"
+MANAGE_LEVEL = "CAN_MANAGE"
+
+
+@dataclass(frozen=True)
+class ObjectType:
+    """One kind of object: `path` is its segment in request paths, `name` the `object_type` of answers."""
+
+    path: str
+    name: str
+    levels: Mapping[str, str]
+    other_paths: tuple[str, ...] = ()
+
+    @property
+    def has_owner(self) -> bool:
+        return OWNER_LEVEL in self.levels
+
+    @property
+    def creator_level(self) -> str:
+        """What the creator of an object may do before anyone has set permissions on it."""
+        return OWNER_LEVEL if self.has_owner else MANAGE_LEVEL
+
+
+_QUERY_LEVELS = {
+    "CAN_VIEW": "Can view",
+    "CAN_READ": "Can view",
+    "CAN_RUN": "Can run",
+    "CAN_EDIT": "Can edit",
+    "CAN_MANAGE": "Can manage",
+}
+
+OBJECT_TYPES = (
+    ObjectType(
+        "serving-endpoints",
+        "serving-endpoint",
+        {
+            "CAN_VIEW": "Can view the endpoint",
+            "CAN_QUERY": "Can view and query the endpoint",
+            "CAN_MANAGE": "Can view, query, edit and delete the endpoint, and change its permissions",
+        },
+    ),
+    ObjectType(
+        "experiments",
+        "mlflowExperiment",
+        {
+            "CAN_READ": "Can view the experiment and its runs",
+            "CAN_EDIT": "Can log runs to the experiment",
+            "CAN_MANAGE": "Can change the experiment's permissions",
+        },
+    ),
+    ObjectType(
+        "registered-models",
+        "registered-model",
+        {
+            "CAN_READ": "Can view the model",
+            "CAN_EDIT": "Can add versions",
+            "CAN_MANAGE_STAGING_VERSIONS": "Can manage staging versions",
+            "CAN_MANAGE_PRODUCTION_VERSIONS": "Can manage production versions",
+            "CAN_MANAGE": "Can change the model's permissions",
+        },
+    ),
+    ObjectType(
+        "jobs",
+        "job",
+        {
+            "CAN_VIEW": "Can view the job and its runs",
+            "CAN_MANAGE_RUN": "Can start and cancel runs",
+            "CAN_MANAGE": "Can edit the job and its permissions",
+            "IS_OWNER": "Owns the job; exactly one principal does",
+        },
+    ),
+    ObjectType(
+        "sql/warehouses",
+        "warehouses",
+        {
+            "CAN_USE": "Can run queries",
+            "CAN_MONITOR": "Can run queries and see the queries of others",
+            "CAN_VIEW": "Can view the warehouse",
+            "CAN_MANAGE": "Can start, stop, edit and delete the warehouse",
+            "IS_OWNER": "Owns the warehouse; exactly one principal does",
+        },
+        other_paths=("warehouses",),
+    ),
+    ObjectType("sql/queries", "query", _QUERY_LEVELS, other_paths=("queries",)),
+    ObjectType("sql/alerts", "alert", _QUERY_LEVELS, other_paths=("alerts",)),
+    ObjectType(
+        "alertsv2",
+        "alertv2",
+        {"CAN_READ": "Can view", "CAN_RUN": "Can run", "CAN_EDIT": "Can edit", "CAN_MANAGE": "Can manage"},
+    ),
+)
