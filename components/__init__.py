@@ -1,0 +1,1 @@
+"""ML serving on Databricks as Pulumi components: online features, serving endpoints, monitors."""

@@ -1,0 +1,100 @@
+"""Turns what the schema found into lines a person can act on: path, what is wrong, the value received, the fix."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Mapping
+from typing import Any, get_args
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from components.config import StackConfig
+
+# What other tools and older documents call things that this schema refuses, and the way out.
+RETIRED = {
+    "autoCaptureConfig": (
+        "legacy inference tables cannot be enabled since February 2026; use endpoint.inferenceTable: {prefix: ...}, "
+        "which writes the AI Gateway inference table"
+    ),
+    "servedModels": "was replaced by served entities; use endpoint.entities",
+    "onlineTables": "Databricks' OnlineTable is gone since January 2026; use onlineStore and featureTables",
+    "rateLimits": "top-level rate limits are retired; AI Gateway rate limits take their place",
+    "stage": "model stages are retired since MLflow 2.9; use model.aliases",
+}
+RETIRED["auto_capture_config"] = RETIRED["autoCaptureConfig"]
+
+
+class StackConfigError(Exception):
+    """A stack file breaks the schema; the message lists every mistake."""
+
+
+def parse_stack_config(values: Mapping[str, Any], *, where: str) -> StackConfig:
+    """The checked configuration of a stack.
+
+    Args:
+        values: the object under `<project>:serving`.
+        where: how the stack file calls that object, for messages.
+
+    Raises:
+        StackConfigError: naming every mistake with its path, the value and the fix.
+    """
+    try:
+        return StackConfig.model_validate(dict(values))
+    except ValidationError as error:
+        lines = [line for detail in error.errors(include_url=False) for line in _lines(detail)]
+        count = f"{len(lines)} mistake{'s' if len(lines) > 1 else ''}"
+        raise StackConfigError("\n".join([f"{where} has {count}:", *(f"  - {line}" for line in lines)])) from None
+
+
+def _lines(detail: ErrorDetails) -> Iterator[str]:
+    path = _path(detail["loc"])
+    kind, value = detail["type"], detail["input"]
+    if kind == "extra_forbidden":
+        yield f"{path}: {_unknown_key(detail['loc'])}"
+    elif kind == "missing":
+        yield f"{path}: is missing; add it"
+    elif kind == "value_error":
+        for problem in str(detail["ctx"]["error"]).splitlines():
+            yield f"{path}: {problem}" if path else problem
+    else:
+        message = detail["msg"]
+        yield f"{path}: {message[0].lower()}{message[1:]}, received {value!r}"
+
+
+def _path(loc: tuple[int | str, ...]) -> str:
+    path = ""
+    for part in loc:
+        path += f"[{part}]" if isinstance(part, int) else f".{part}" if path else part
+    return path
+
+
+def _unknown_key(loc: tuple[int | str, ...]) -> str:
+    key = str(loc[-1])
+    if key in RETIRED:
+        return f"{key!r} is refused: {RETIRED[key]}"
+    known = _known_keys(loc[:-1])
+    close = difflib.get_close_matches(key, known, n=1)
+    hint = f"; did you mean {close[0]!r}?" if close else ""
+    return f"unknown key {key!r}{hint} Known here: {', '.join(known)}"
+
+
+def _known_keys(loc: tuple[int | str, ...]) -> list[str]:
+    section: type[BaseModel] = StackConfig
+    for part in loc:
+        if isinstance(part, str):
+            section = _section_behind(section, part) or section
+    return sorted(field.alias or name for name, field in section.model_fields.items())
+
+
+def _section_behind(section: type[BaseModel], alias: str) -> type[BaseModel] | None:
+    for name, field in section.model_fields.items():
+        if (field.alias or name) == alias:
+            return _first_section(field.annotation)
+    return None
+
+
+def _first_section(annotation: Any) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((found for inner in get_args(annotation) if (found := _first_section(inner))), None)

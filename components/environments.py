@@ -1,0 +1,48 @@
+"""What staging and prod do differently when a stack file says nothing: one table, read by the stack schema."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Environment:
+    """Defaults of one environment."""
+
+    name: str
+    scale_to_zero: bool
+    """Off in prod: Databricks documents scale to zero as unsuitable for production endpoints (latency, no capacity guarantee)."""
+    endpoint_timeout: str
+    """How long an endpoint may take to be created or updated, in Pulumi's duration form."""
+    newest_version_allowed: bool
+    """Whether an empty model version may mean "the newest READY one"."""
+    loopback_only: bool
+    """Whether the stack may only ever reach a workspace on this machine."""
+
+
+ENVIRONMENTS: dict[str, Environment] = {
+    environment.name: environment
+    for environment in (
+        Environment(
+            name="local",
+            scale_to_zero=True,
+            endpoint_timeout="10m",
+            newest_version_allowed=True,
+            loopback_only=True,
+        ),
+        Environment(
+            name="staging",
+            scale_to_zero=True,
+            endpoint_timeout="30m",
+            newest_version_allowed=True,
+            loopback_only=False,
+        ),
+        Environment(
+            name="prod",
+            scale_to_zero=False,
+            endpoint_timeout="120m",
+            newest_version_allowed=False,
+            loopback_only=False,
+        ),
+    )
+}

@@ -1,0 +1,78 @@
+"""The stack outputs as a contract with the apps that read them: named, typed, versioned.
+
+`pulumi stack output --json` gives this document; `StackOutputs.model_validate` reads it. A reader meets newer documents too:
+unknown keys are ignored, keys are only ever added within a major version.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pulumi
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+CONTRACT_VERSION = "1.0"
+
+
+class _Document(BaseModel):
+    model_config = ConfigDict(alias_generator=to_camel, extra="ignore", frozen=True, populate_by_name=True)
+
+
+class ServedEntityOutput(_Document):
+    """One served entity of the endpoint."""
+
+    name: str
+    version: str
+    traffic_percentage: int
+
+
+class SmokeResultOutput(_Document):
+    """What the smoke queries found, when they last ran."""
+
+    status: str
+    digest: str = Field(description="SHA-256 of suite, entities and verdicts: the evidence that the alias carries.")
+    passed_at: str = Field(description="ISO 8601, UTC.")
+    queries_sent: int
+    answered_by: dict[str, str] = Field(description="Served entity to verdict.")
+
+
+class StackOutputs(_Document):
+    """All outputs of a serving stack."""
+
+    contract_version: str
+    environment: str
+    endpoint_name: str
+    endpoint_url: str = Field(description="POST here, with a bearer token.")
+    served_entities: list[ServedEntityOutput]
+    model_name: str
+    aliases: dict[str, str] = Field(description="Alias to version number.")
+    resolved_version: str = Field(description="Version with the largest share of the traffic.")
+    previous_versions: dict[str, str | None] = Field(description="Managed alias to the version it named before.")
+    payload_table: str | None = Field(description="AI Gateway inference table.")
+    online_store_name: str
+    online_table_names: list[str]
+    online_table_states: dict[str, str]
+    smoke_result: SmokeResultOutput
+    monitor_table: str | None
+    profile_metrics_table: str | None
+    drift_metrics_table: str | None
+    dashboard_id: str | None
+    job_ids: dict[str, str]
+
+
+def export_outputs(values: Mapping[str, Any]) -> None:
+    """Export a stack's outputs, by the field names of `StackOutputs`.
+
+    Raises:
+        KeyError: a field is missing or unknown: a program cannot break the contract silently.
+    """
+    complete = {"contract_version": CONTRACT_VERSION, **values}
+    expected = set(StackOutputs.model_fields)
+    if missing := expected - set(complete):
+        raise KeyError(f"stack outputs lack {sorted(missing)}")
+    if unknown := set(complete) - expected:
+        raise KeyError(f"stack outputs have unknown {sorted(unknown)}; add them to components/outputs.py first")
+    for name, field in StackOutputs.model_fields.items():
+        pulumi.export(field.alias or name, complete[name])

@@ -1,0 +1,129 @@
+"""Aliases become version numbers here, at preview, where the user can see them: Databricks takes only numbers on an endpoint.
+
+Reads the workspace and never writes. "Not there" is told apart from "could not be read": only the first is an answer.
+Source: Unity Catalog model versions API (`GET models/{full_name}/versions`, `GET models/{full_name}/aliases/{alias}`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from components.config import NEWEST, OBSERVED, EndpointConfig, ModelConfig
+from components.serving_endpoint import ServedEntityArgs
+
+if TYPE_CHECKING:
+    from databricks.sdk import WorkspaceClient
+
+
+class ModelVersionError(Exception):
+    """A version that the stack file asks for cannot be served; the message says which, why, and what to do."""
+
+
+def resolve_aliases(model: ModelConfig, client: WorkspaceClient) -> dict[str, str]:
+    """The version number behind every alias of the stack file.
+
+    Raises:
+        ModelVersionError: the model, a version or an observed alias does not exist, or a version is not READY.
+        databricks.sdk.errors.DatabricksError: the workspace refused to answer; nothing is concluded from that.
+    """
+    ready = _ready_versions(model.name, client)
+    return {alias: _version(model, alias, stated, ready, client) for alias, stated in model.aliases.items()}
+
+
+def served_entities(
+    endpoint: EndpointConfig, model: ModelConfig, versions: Mapping[str, str], *, scale_to_zero: bool
+) -> list[ServedEntityArgs]:
+    """The endpoint's entities with their version numbers filled in; two aliases on one version become one entity.
+
+    Args:
+        versions: what `resolve_aliases` found.
+        scale_to_zero: for entities that say nothing themselves.
+
+    Raises:
+        ModelVersionError: two entities come to the same name with different settings.
+    """
+    entities: dict[str, ServedEntityArgs] = {}
+    for entry in endpoint.entities:
+        entity = ServedEntityArgs(
+            model=model.name,
+            version=versions[entry.alias] if entry.version is None else entry.version,
+            traffic_percentage=entry.traffic,
+            name=entry.name,
+            workload_size=entry.workload_size,
+            workload_type=entry.workload_type,
+            scale_to_zero_enabled=scale_to_zero if entry.scale_to_zero is None else entry.scale_to_zero,
+        )
+        known = entities.setdefault(entity.entity_name, entity)
+        if known is entity:
+            continue
+        together = known.traffic_percentage + entity.traffic_percentage
+        if replace(known, traffic_percentage=0) != replace(entity, traffic_percentage=0):
+            raise ModelVersionError(
+                f"endpoint.entities: two entries are both {entity.entity_name} (version {entity.version}) with different "
+                "settings; give one of them a name of its own, or make them equal so that they become one entity"
+            )
+        entities[entity.entity_name] = replace(known, traffic_percentage=together)
+    return list(entities.values())
+
+
+def check_versions_exist(model_name: str, entities: list[ServedEntityArgs], client: WorkspaceClient) -> None:
+    """Raises ModelVersionError for an entity whose version is not there or not READY."""
+    ready = _ready_versions(model_name, client)
+    for entity in entities:
+        _require_ready(model_name, entity.version, ready, f"served entity {entity.entity_name}")
+
+
+def _ready_versions(model_name: str, client: WorkspaceClient) -> dict[str, bool]:
+    """Version number to whether it is READY, oldest first."""
+    from databricks.sdk.errors import NotFound
+    from databricks.sdk.service.catalog import ModelVersionInfoStatus
+
+    try:
+        found = sorted(client.model_versions.list(model_name), key=lambda info: info.version or 0)
+    except NotFound:
+        raise ModelVersionError(
+            f"registered model {model_name} does not exist in {client.config.host}: train and register it first, "
+            "or correct model.name in the stack file"
+        ) from None
+    return {str(info.version): info.status == ModelVersionInfoStatus.READY for info in found}
+
+
+def _version(model: ModelConfig, alias: str, stated: str, ready: dict[str, bool], client: WorkspaceClient) -> str:
+    if stated == NEWEST:
+        newest = [version for version, is_ready in ready.items() if is_ready]
+        if not newest:
+            raise ModelVersionError(
+                f"model.aliases.{alias}: {model.name} has no READY version yet: register one, or name a version number"
+            )
+        return newest[-1]
+    if stated == OBSERVED:
+        stated = _observed(model.name, alias, client)
+    _require_ready(model.name, stated, ready, f"model.aliases.{alias}")
+    return stated
+
+
+def _observed(model_name: str, alias: str, client: WorkspaceClient) -> str:
+    from databricks.sdk.errors import NotFound
+
+    try:
+        return str(client.model_versions.get_by_alias(model_name, alias).version)
+    except NotFound:
+        aliases = client.registered_models.get(model_name, include_aliases=True).aliases or []
+        known = ", ".join(sorted(f"{known.alias_name} -> {known.version_num}" for known in aliases)) or "no alias at all"
+        raise ModelVersionError(
+            f"model.aliases.{alias} is observed, but {model_name} has no alias {alias!r} (it has {known}): "
+            "set it first, or give it a version number in the stack file so that the stack manages it"
+        ) from None
+
+
+def _require_ready(model_name: str, version: str, ready: dict[str, bool], what: str) -> None:
+    if version not in ready:
+        known = ", ".join(ready) or "none"
+        raise ModelVersionError(f"{what}: {model_name} has no version {version} (versions: {known}); name one that exists")
+    if not ready[version]:
+        raise ModelVersionError(
+            f"{what}: version {version} of {model_name} is not READY: its registration is unfinished or failed; "
+            "finish it or name another version"
+        )

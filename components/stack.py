@@ -1,0 +1,88 @@
+"""Reads the running stack's file and guards the workspace it may reach.
+
+A stack file pins `databricks:host`, so that credentials of another workspace cannot be met by accident. The local stack takes the
+host from the environment instead (the embedded workspace's port is the machine's business) and accepts loopback only.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import pulumi
+
+from components.config import StackConfig
+from components.config_errors import StackConfigError, parse_stack_config
+from components.dynamic.client import WorkspaceUnreachableError, workspace_client
+from components.environments import ENVIRONMENTS
+
+if TYPE_CHECKING:
+    from databricks.sdk import WorkspaceClient
+
+CONFIG_KEY = "serving"
+LOOPBACK = {"127.0.0.1", "localhost", "::1"}
+
+
+def load_stack_config() -> StackConfig:
+    """The configuration of the stack that is running.
+
+    Raises:
+        pulumi.RunError: the stack file breaks the schema, or the host is not one that this environment may reach. The engine
+            shows the message without a traceback.
+    """
+    project, stack = pulumi.get_project(), pulumi.get_stack()
+    where = f"{project}:{CONFIG_KEY} in Pulumi.{stack}.yaml"
+    values: Any = pulumi.Config().get_object(CONFIG_KEY)
+    if not isinstance(values, dict):
+        raise pulumi.RunError(f"{where} is {'missing' if values is None else 'no object'}: copy it from Pulumi.staging.yaml")
+    if "environment" not in values and stack not in ENVIRONMENTS:
+        raise pulumi.RunError(
+            f"stack {stack!r} names no known environment: add `environment` to {where}, one of {', '.join(ENVIRONMENTS)}"
+        )
+    try:
+        config = parse_stack_config({"environment": stack, **values}, where=where)
+    except StackConfigError as error:
+        raise pulumi.RunError(str(error)) from None
+    _guard_host(config, stack)
+    return config
+
+
+def workspace_host() -> str | None:
+    """The workspace that the stack's providers talk to: the stack file first, then the environment, as the provider does."""
+    return pulumi.Config("databricks").get("host") or os.environ.get("DATABRICKS_HOST")
+
+
+def connect() -> WorkspaceClient:
+    """A client for what preview has to read.
+
+    Raises:
+        pulumi.RunError: the workspace cannot be reached within ten seconds.
+    """
+    settings = pulumi.Config("databricks")
+    try:
+        return workspace_client({"databricks:host": workspace_host(), "databricks:token": settings.get("token")})
+    except WorkspaceUnreachableError as error:
+        raise pulumi.RunError(str(error)) from None
+
+
+def _guard_host(config: StackConfig, stack: str) -> None:
+    pinned = pulumi.Config("databricks").get("host")
+    if config.defaults.loopback_only:
+        host = workspace_host()
+        if host is None:
+            raise pulumi.RunError(
+                'DATABRICKS_HOST is not set: start the embedded workspace and enter its shell with `eval "$(make -s env)"`'
+            )
+        if urlsplit(host).hostname not in LOOPBACK:
+            raise pulumi.RunError(
+                f"environment {config.environment} reaches this machine only, but the host is {host}: "
+                "unset DATABRICKS_HOST, or use a stack of another environment"
+            )
+    elif pinned is None:
+        raise pulumi.RunError(
+            f"Pulumi.{stack}.yaml pins no workspace: `pulumi config set databricks:host https://<workspace> -s {stack}`. "
+            "Without it the credentials at hand would decide which workspace is changed"
+        )
+
+

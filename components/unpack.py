@@ -1,0 +1,106 @@
+"""The statement that unpacks an inference table: JSON texts of requests and responses become typed rows, one a record.
+
+Pure text; Databricks SQL. Columns of the inference table: AI Gateway's documented ones (`databricks_request_id`, `request_time`,
+`status_code`, `request`, `response`, `served_entity_id`). Requests in the forms `dataframe_records` and `dataframe_split` are
+unpacked. A request is unpacked once: the statement can run again at any time.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+# Names the unpacked table gives to what the inference table says of every request.
+REQUEST_ID = "request_id"
+RECORD_INDEX = "record_index"
+TIMESTAMP = "inference_timestamp"
+MODEL_ID = "served_entity_id"
+PREDICTION = "prediction"
+OWN_COLUMNS = {
+    REQUEST_ID: "string",
+    RECORD_INDEX: "int",
+    TIMESTAMP: "timestamp",
+    MODEL_ID: "string",
+}
+
+_COLUMN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+@dataclass(frozen=True, kw_only=True)
+class UnpackedSchema:
+    """The declared columns of an unpacked table."""
+
+    record_columns: Mapping[str, str]
+    """Columns of a request record: name to Databricks SQL type."""
+    prediction_type: str
+    """Databricks SQL type of a prediction."""
+    label_column: str | None = None
+    """Column for the true value; stays NULL until somebody knows it."""
+    label_type: str = "double"
+
+    def __post_init__(self) -> None:
+        taken = {*OWN_COLUMNS, PREDICTION}
+        for name in self.record_columns:
+            if not _COLUMN.fullmatch(name):
+                raise ValueError(f"record column {name!r} is no column name; use letters, digits and underscores")
+            if name.lower() in taken:
+                raise ValueError(f"record column {name!r} collides with a column that every unpacked table has; leave it out")
+        if self.label_column is not None and self.label_column.lower() in {*taken, *map(str.lower, self.record_columns)}:
+            raise ValueError(f"label column {self.label_column!r} is a column already; a label is never among the inputs")
+
+    def columns(self) -> dict[str, str]:
+        """All columns in order: name to Databricks SQL type."""
+        label = {} if self.label_column is None else {self.label_column: self.label_type}
+        return {**OWN_COLUMNS, **self.record_columns, PREDICTION: self.prediction_type, **label}
+
+
+def unpack_statement(payload_table: str, unpacked_table: str, schema: UnpackedSchema) -> str:
+    """The INSERT that moves requests which are not there yet from the inference table to the unpacked one.
+
+    Args:
+        payload_table: three-part name of the inference table.
+        unpacked_table: three-part name of the unpacked table, which has the columns of `schema`.
+    """
+    written = [*OWN_COLUMNS, *schema.record_columns, PREDICTION]
+    values = ",\n  ".join(f"{_record_value(name, kind)} AS {name}" for name, kind in schema.record_columns.items())
+    return f"""INSERT INTO {unpacked_table} ({", ".join(written)})
+WITH answered AS (
+  SELECT
+    p.databricks_request_id AS {REQUEST_ID},
+    p.request_time AS {TIMESTAMP},
+    p.served_entity_id AS {MODEL_ID},
+    from_json(get_json_object(p.request, '$.dataframe_split.columns'), 'ARRAY<STRING>') AS split_columns,
+    from_json(
+      coalesce(get_json_object(p.request, '$.dataframe_records'), get_json_object(p.request, '$.dataframe_split.data')),
+      'ARRAY<STRING>'
+    ) AS records,
+    from_json(get_json_object(p.response, '$.predictions'), 'ARRAY<STRING>') AS predictions
+  FROM {payload_table} AS p
+  WHERE p.status_code = 200
+    AND NOT EXISTS (SELECT 1 FROM {unpacked_table} AS u WHERE u.{REQUEST_ID} = p.databricks_request_id)
+),
+exploded AS (
+  SELECT {REQUEST_ID}, {TIMESTAMP}, {MODEL_ID}, split_columns, predictions, {RECORD_INDEX}, record
+  FROM answered
+  LATERAL VIEW posexplode(records) exploded_records AS {RECORD_INDEX}, record
+)
+SELECT
+  {REQUEST_ID},
+  CAST({RECORD_INDEX} AS INT) AS {RECORD_INDEX},
+  {TIMESTAMP},
+  {MODEL_ID},
+  {values},
+  CAST(element_at(predictions, {RECORD_INDEX} + 1) AS {schema.prediction_type.upper()}) AS {PREDICTION}
+FROM exploded"""
+
+
+def _record_value(name: str, kind: str) -> str:
+    """A record is a JSON object, or (dataframe_split) a JSON array in the order of `split_columns`."""
+    return (
+        "TRY_CAST(CASE WHEN split_columns IS NULL "
+        f"THEN get_json_object(record, '$.{name}') "
+        f"WHEN array_contains(split_columns, '{name}') "
+        f"THEN element_at(from_json(record, 'ARRAY<STRING>'), CAST(array_position(split_columns, '{name}') AS INT)) "
+        f"END AS {kind.upper()})"
+    )
