@@ -24,7 +24,8 @@ from workspace.state import State
 logger = logging.getLogger("workspace")
 
 # What a client must be able to read before it has a token: host metadata and OAuth discovery (facts/wire.md, 0.2).
-OPEN_PATHS = ("/.well-known/", "/oidc/", "/health")
+# A presigned URL carries its own permission.
+OPEN_PATHS = ("/.well-known/", "/oidc/", "/health", "/_blob/")
 OWN_PATHS = "/_workspace/"
 REQUEST_LOG_LENGTH = 20_000
 
