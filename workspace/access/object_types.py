@@ -1,6 +1,6 @@
 """The kinds of object that carry an access control list, and the levels each kind knows.
 
-Source: `permissions/permission_definitions.go` of terraform-provider-databricks 1.128. The provider drops a `Permissions`
+Source: `permissions/permission_definitions.go` of terraform-provider-databricks 1.128. The provider drops a Permissions
 resource whose GET answers another `object_type` than the one it expects, so these strings are exact.
 """
 

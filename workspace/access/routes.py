@@ -15,7 +15,7 @@ from workspace.state import State
 class Access:
     """Object permissions.
 
-    `creators` says, by the path of an object type (`serving-endpoints`, `sql/warehouses`), which object ids exist and who
+    `creators` says, by the path of an object type (`jobs`, `sql/warehouses`), which object ids exist and who
     made them. A type that is not in it gets no routes: the workspace then refuses its paths as not implemented.
     """
 
