@@ -1,4 +1,6 @@
-"""The taxi stack: online features, the fare endpoint, the queries that prove it, the alias that follows, the monitor."""
+"""The taxi stack: online features, the fare endpoint, the queries that prove it, the alias that follows, the
+monitor.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The one schema of a stack file: what may stand under `<project>:serving`, and every rule across its fields.
 
-The engine hands the object over as it stands in `Pulumi.<stack>.yaml`; keys are camelCase there. All mistakes are reported at
-once, each with its path, the value received and the fix (`components/config_errors.py`).
+The engine hands the object over as it stands in `Pulumi.<stack>.yaml`; keys are camelCase there. All mistakes are
+reported at once, each with its path, the value received and the fix (`components/config_errors.py`).
 """
 
 from __future__ import annotations
@@ -40,8 +40,9 @@ class ModelConfig(_Section):
     aliases: dict[str, Version] = Field(
         min_length=1,
         description=(
-            "Alias to version. A number makes the alias managed: the stack moves it, last. An empty text means the newest READY "
-            'version (not in prod). "observed" leaves the alias to others: it is read at preview and never written.'
+            "Alias to version. A number makes the alias managed: the stack moves it, last. An empty text means the "
+            'newest READY version (not in prod). "observed" leaves the alias to others: it is read at preview and '
+            "never written."
         ),
     )
 
@@ -131,7 +132,9 @@ class EndpointConfig(_Section):
     @field_validator("entities")
     @classmethod
     def _adds_up(cls, value: list[ServedEntityConfig]) -> list[ServedEntityConfig]:
-        TrafficSplit.of((entity.name or entity.alias or f"version {entity.version}", entity.traffic) for entity in value)
+        TrafficSplit.of(
+            (entity.name or entity.alias or f"version {entity.version}", entity.traffic) for entity in value
+        )
         return value
 
 
@@ -150,7 +153,9 @@ class FeatureTableConfig(_Section):
     primary_keys: list[str] = Field(min_length=1, description="Key columns, in the order of the table's PRIMARY KEY.")
     timeseries_key: str | None = Field(default=None, description="TIMESERIES column of the key: the newest row wins.")
     publish_mode: PublishMode = "TRIGGERED"
-    online_name: str | None = Field(default=None, description="Name of the online table; `<source>_online` when left out.")
+    online_name: str | None = Field(
+        default=None, description="Name of the online table; `<source>_online` when left out."
+    )
 
     @field_validator("primary_keys")
     @classmethod
@@ -164,7 +169,9 @@ class SmokeExpectationConfig(_Section):
     """What a smoke query's answer must look like."""
 
     status: int = 200
-    predictions: int | None = Field(default=None, description="Number of predictions; one for each record when left out.")
+    predictions: int | None = Field(
+        default=None, description="Number of predictions; one for each record when left out."
+    )
     required_fields: list[str] = Field(default_factory=list, description="Fields that every prediction has.")
     values: list[Any] | None = Field(default=None, description="The predictions themselves, in order.")
     tolerance: float = Field(default=0.0, ge=0, description="Largest allowed difference of a number in `values`.")
@@ -210,7 +217,9 @@ class MonitorConfig(_Section):
     slicing_exprs: list[str] = Field(default_factory=list)
     baseline_table: str | None = None
     assets_dir: str = Field(description="Workspace folder for the monitor's dashboard.")
-    unpack_cron: str = Field(default="0 0 * * * ?", description="Quartz expression, UTC: when new requests are unpacked.")
+    unpack_cron: str = Field(
+        default="0 0 * * * ?", description="Quartz expression, UTC: when new requests are unpacked."
+    )
     monitor_cron: str | None = Field(default=None, description="Quartz expression, UTC: when metrics are refreshed.")
 
 
@@ -221,7 +230,9 @@ class StackConfig(_Section):
     catalog: str
     schema_name: str = Field(alias="schema")
     warehouse_id: str = Field(description="SQL warehouse that creates the monitored table and unpacks requests.")
-    serving_principal: str = Field(description="Who the endpoint runs as: gets SELECT on online tables, EXECUTE on the model.")
+    serving_principal: str = Field(
+        description="Who the endpoint runs as: gets SELECT on online tables, EXECUTE on the model."
+    )
     online_store: OnlineStoreConfig
     feature_tables: list[FeatureTableConfig] = Field(min_length=1)
     model: ModelConfig
@@ -253,7 +264,8 @@ class StackConfig(_Section):
     def _alias_problems(self) -> list[str]:
         known = ", ".join(sorted(self.model.aliases))
         return [
-            f"endpoint.entities: unknown alias {entity.alias!r}; model.aliases has {known}: add it there or use one of them"
+            f"endpoint.entities: unknown alias {entity.alias!r}; model.aliases has {known}: "
+            "add it there or use one of them"
             for entity in self.endpoint.entities
             if entity.alias is not None and entity.alias not in self.model.aliases
         ]
@@ -270,5 +282,7 @@ class StackConfig(_Section):
 
     def _monitor_problems(self) -> list[str]:
         if self.monitor is not None and self.endpoint.inference_table is None:
-            return ["monitor: there is no inference table to watch; set endpoint.inferenceTable.prefix or remove monitor"]
+            return [
+                "monitor: there is no inference table to watch; set endpoint.inferenceTable.prefix or remove monitor"
+            ]
         return []

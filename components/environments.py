@@ -11,7 +11,9 @@ class Environment:
 
     name: str
     scale_to_zero: bool
-    """Off in prod: Databricks documents scale to zero as unsuitable for production endpoints (latency, no capacity guarantee)."""
+    """Off in prod: Databricks documents scale to zero as unsuitable for production endpoints (latency, no capacity
+    guarantee).
+    """
     endpoint_timeout: str
     """How long an endpoint may take to be created or updated, in Pulumi's duration form."""
     newest_version_allowed: bool

@@ -1,7 +1,8 @@
 """`InferenceMonitor`: what an endpoint answered, as a typed table, with a quality monitor on it.
 
-The inference table holds requests and responses as JSON texts, which no monitor can read. So the stack declares an unpacked table
-(nothing has to wait for a first request), a scheduled job that fills it, and the monitor that watches it.
+The inference table holds requests and responses as JSON texts, which no monitor can read. So the stack declares
+an unpacked table (nothing has to wait for a first request), a scheduled job that fills it, and the monitor that
+watches it.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """`FeatureOnlineStore`: the online store that feature tables are published to.
 
-Facts on `databricks:index/onlineStore:OnlineStore`: no field is marked as replacing, so the provider would answer a rename with a
-PATCH to the new name, which is not there; and it never deletes first, so a replacement would collide with the live store.
+Facts on `databricks:index/onlineStore:OnlineStore`: no field is marked as replacing, so the provider would answer
+a rename with a PATCH to the new name, which is not there; and it never deletes first, so a replacement would
+collide with the live store.
 """
 
 from __future__ import annotations

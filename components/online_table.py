@@ -1,7 +1,7 @@
 """`FeatureOnlineTable`: a feature table's online copy, ready to be looked up by an endpoint.
 
-The publication itself is no resource of the provider; `components/dynamic` publishes, checks the source at preview (primary key,
-NOT NULL, change data feed) and waits until the copy is online.
+The publication itself is no resource of the provider; `components/dynamic` publishes, checks the source at
+preview (primary key, NOT NULL, change data feed) and waits until the copy is online.
 """
 
 from __future__ import annotations
@@ -59,7 +59,9 @@ class FeatureOnlineTable(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: FeatureOnlineTableArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         if not args.primary_keys:
-            raise ValueError(f"{args.source_table} is published without primary keys; name the columns of its PRIMARY KEY")
+            raise ValueError(
+                f"{args.source_table} is published without primary keys; name the columns of its PRIMARY KEY"
+            )
         online_name = args.online_name
         super().__init__("databricks-serving:index:FeatureOnlineTable", name, None, opts)
         self.published = PublishedTable(

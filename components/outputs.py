@@ -1,7 +1,7 @@
 """The stack outputs as a contract with the apps that read them: named, typed, versioned.
 
-`pulumi stack output --json` gives this document; `StackOutputs.model_validate` reads it. A reader meets newer documents too:
-unknown keys are ignored, keys are only ever added within a major version.
+`pulumi stack output --json` gives this document; `StackOutputs.model_validate` reads it. A reader meets newer
+documents too: unknown keys are ignored, keys are only ever added within a major version.
 """
 
 from __future__ import annotations

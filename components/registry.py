@@ -1,4 +1,5 @@
-"""Aliases become version numbers here, at preview, where the user can see them: Databricks takes only numbers on an endpoint.
+"""Aliases become version numbers here, at preview, where the user can see them: Databricks takes only numbers on an
+endpoint.
 
 Reads the workspace and never writes. "Not there" is told apart from "could not be read": only the first is an answer.
 Source: Unity Catalog model versions API (`GET models/{full_name}/versions`, `GET models/{full_name}/aliases/{alias}`).
@@ -61,8 +62,8 @@ def served_entities(
         together = known.traffic_percentage + entity.traffic_percentage
         if replace(known, traffic_percentage=0) != replace(entity, traffic_percentage=0):
             raise ModelVersionError(
-                f"endpoint.entities: two entries are both {entity.entity_name} (version {entity.version}) with different "
-                "settings; give one of them a name of its own, or make them equal so that they become one entity"
+                f"endpoint.entities: two entries are both {entity.entity_name} (version {entity.version}) "
+                "with different settings; give one of them a name of its own, or make them equal so that they become one entity"
             )
         entities[entity.entity_name] = replace(known, traffic_percentage=together)
     return list(entities.values())
@@ -111,7 +112,9 @@ def _observed(model_name: str, alias: str, client: WorkspaceClient) -> str:
         return str(client.model_versions.get_by_alias(model_name, alias).version)
     except NotFound:
         aliases = client.registered_models.get(model_name, include_aliases=True).aliases or []
-        known = ", ".join(sorted(f"{known.alias_name} -> {known.version_num}" for known in aliases)) or "no alias at all"
+        known = (
+            ", ".join(sorted(f"{known.alias_name} -> {known.version_num}" for known in aliases)) or "no alias at all"
+        )
         raise ModelVersionError(
             f"model.aliases.{alias} is observed, but {model_name} has no alias {alias!r} (it has {known}): "
             "set it first, or give it a version number in the stack file so that the stack manages it"
@@ -121,7 +124,9 @@ def _observed(model_name: str, alias: str, client: WorkspaceClient) -> str:
 def _require_ready(model_name: str, version: str, ready: dict[str, bool], what: str) -> None:
     if version not in ready:
         known = ", ".join(ready) or "none"
-        raise ModelVersionError(f"{what}: {model_name} has no version {version} (versions: {known}); name one that exists")
+        raise ModelVersionError(
+            f"{what}: {model_name} has no version {version} (versions: {known}); name one that exists"
+        )
     if not ready[version]:
         raise ModelVersionError(
             f"{what}: version {version} of {model_name} is not READY: its registration is unfinished or failed; "

@@ -1,9 +1,9 @@
 """`ServingEndpoint`: a custom-model endpoint with a standing traffic split, its inference table and who may use it.
 
-Behaviour of the resource behind it: facts on `databricks:index/modelServing:ModelServing` (Databricks provider source). What
-that resource would let through or drop silently is settled here: entities are named, the split is explicit and adds up,
-`scale_to_zero_enabled` is always stated, the gateway block is never removed, and what the provider never sends after the create
-(description, notifications, budget policy) is not offered.
+Behaviour of the resource behind it: facts on `databricks:index/modelServing:ModelServing` (Databricks provider
+source). What that resource would let through or drop silently is settled here: entities are named, the split is
+explicit and adds up, `scale_to_zero_enabled` is always stated, the gateway block is never removed, and what the
+provider never sends after the create (description, notifications, budget policy) is not offered.
 """
 
 from __future__ import annotations
@@ -41,12 +41,16 @@ class ServedEntityArgs:
     workload_type: str = "CPU"
     """CPU, CPU_MEDIUM, CPU_LARGE or a GPU type of the cloud."""
     environment_vars: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)
-    """For the model's process; secrets only as `{{secrets/<scope>/<key>}}`: the service returns these values to readers."""
+    """For the model's process; secrets only as `{{secrets/<scope>/<key>}}`: the service returns these values to
+    readers.
+    """
 
     @property
     def entity_name(self) -> str:
         """Name of the served entity. Raises ValueError where the model's or the given name cannot be one."""
-        return check_served_entity_name(self.name or f"{ThreePartName.parse(self.model).name}-{check_version(self.version)}")
+        return check_served_entity_name(
+            self.name or f"{ThreePartName.parse(self.model).name}-{check_version(self.version)}"
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,7 +90,9 @@ class ServingEndpointArgs:
     tags: Mapping[str, str] = field(default_factory=dict)
     """Tags of the endpoint (cost attribution, ownership)."""
     permissions: Sequence[EndpointPermission] = ()
-    """Who may see, query or manage it. Authoritative: others lose what they had. The deploying identity keeps CAN_MANAGE."""
+    """Who may see, query or manage it. Authoritative: others lose what they had. The deploying identity keeps
+    CAN_MANAGE.
+    """
     run_as: pulumi.Input[str] | None = None
     """Principal that gets EXECUTE on the served models; none is granted when left out."""
     timeout: str = "45m"
@@ -112,7 +118,9 @@ class ServingEndpoint(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: ServingEndpointArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         check_endpoint_name(args.name)
-        self.traffic = TrafficSplit.of((entity.entity_name, entity.traffic_percentage) for entity in args.served_entities)
+        self.traffic = TrafficSplit.of(
+            (entity.entity_name, entity.traffic_percentage) for entity in args.served_entities
+        )
         self.served_entity_names = [entity.entity_name for entity in args.served_entities]
         super().__init__("databricks-serving:index:ServingEndpoint", name, None, opts)
         self.grants = self._grant_execute(name, args)

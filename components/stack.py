@@ -1,7 +1,8 @@
 """Reads the running stack's file and guards the workspace it may reach.
 
-A stack file pins `databricks:host`, so that credentials of another workspace cannot be met by accident. The local stack takes the
-host from the environment instead (the embedded workspace's port is the machine's business) and accepts loopback only.
+A stack file pins `databricks:host`, so that credentials of another workspace cannot be met by accident. The local
+stack takes the host from the environment instead (the embedded workspace's port is the machine's business) and
+accepts loopback only.
 """
 
 from __future__ import annotations
@@ -28,17 +29,21 @@ def load_stack_config() -> StackConfig:
     """The configuration of the stack that is running.
 
     Raises:
-        pulumi.RunError: the stack file breaks the schema, or the host is not one that this environment may reach. The engine
+        pulumi.RunError: the stack file breaks the schema, or the host is not one that this environment may reach.
+            The engine
             shows the message without a traceback.
     """
     project, stack = pulumi.get_project(), pulumi.get_stack()
     where = f"{project}:{CONFIG_KEY} in Pulumi.{stack}.yaml"
     values: Any = pulumi.Config().get_object(CONFIG_KEY)
     if not isinstance(values, dict):
-        raise pulumi.RunError(f"{where} is {'missing' if values is None else 'no object'}: copy it from Pulumi.staging.yaml")
+        raise pulumi.RunError(
+            f"{where} is {'missing' if values is None else 'no object'}: copy it from Pulumi.staging.yaml"
+        )
     if "environment" not in values and stack not in ENVIRONMENTS:
         raise pulumi.RunError(
-            f"stack {stack!r} names no known environment: add `environment` to {where}, one of {', '.join(ENVIRONMENTS)}"
+            f"stack {stack!r} names no known environment: add `environment` to {where}, "
+            f"one of {', '.join(ENVIRONMENTS)}"
         )
     try:
         config = parse_stack_config({"environment": stack, **values}, where=where)
@@ -49,7 +54,9 @@ def load_stack_config() -> StackConfig:
 
 
 def workspace_host() -> str | None:
-    """The workspace that the stack's providers talk to: the stack file first, then the environment, as the provider does."""
+    """The workspace that the stack's providers talk to: the stack file first, then the environment, as the provider
+    does.
+    """
     return pulumi.Config("databricks").get("host") or os.environ.get("DATABRICKS_HOST")
 
 
@@ -72,7 +79,7 @@ def _guard_host(config: StackConfig, stack: str) -> None:
         host = workspace_host()
         if host is None:
             raise pulumi.RunError(
-                'DATABRICKS_HOST is not set: start the embedded workspace and enter its shell with `eval "$(make -s env)"`'
+                'DATABRICKS_HOST is not set: `eval "$(make -s env)"` starts the embedded workspace and sets it'
             )
         if urlsplit(host).hostname not in LOOPBACK:
             raise pulumi.RunError(
@@ -81,8 +88,7 @@ def _guard_host(config: StackConfig, stack: str) -> None:
             )
     elif pinned is None:
         raise pulumi.RunError(
-            f"Pulumi.{stack}.yaml pins no workspace: `pulumi config set databricks:host https://<workspace> -s {stack}`. "
+            f"Pulumi.{stack}.yaml pins no workspace: "
+            f"`pulumi config set databricks:host https://<workspace> -s {stack}`. "
             "Without it the credentials at hand would decide which workspace is changed"
         )
-
-

@@ -1,8 +1,8 @@
 """The traffic split of a serving endpoint: routes and the rules they obey. Knows nothing of Pulumi.
 
-Rules (facts: Databricks' serving API and its provider): percentages are whole numbers from 0 to 100 that total 100, every
-served entity has exactly one route, names are unique, and an endpoint has at most ten served entities. Neither the official
-plugin nor Terraform checks any of it before the API call.
+Rules (facts: Databricks' serving API and its provider): percentages are whole numbers from 0 to 100 that total
+100, every served entity has exactly one route, names are unique, and an endpoint has at most ten served entities.
+Neither the official plugin nor Terraform checks any of it before the API call.
 """
 
 from __future__ import annotations
@@ -57,7 +57,8 @@ def _problems(routes: tuple[Route, ...]) -> Iterator[str]:
         yield "there is no route; name at least one served entity with traffic 100"
         return
     if len(routes) > MAX_SERVED_ENTITIES:
-        yield f"{len(routes)} served entities, an endpoint takes at most {MAX_SERVED_ENTITIES}; remove {len(routes) - MAX_SERVED_ENTITIES}"
+        surplus = len(routes) - MAX_SERVED_ENTITIES
+        yield f"{len(routes)} served entities, an endpoint takes at most {MAX_SERVED_ENTITIES}; remove {surplus}"
     for name, count in Counter(route.served_entity_name for route in routes).items():
         if count > 1:
             yield f"served entity {name!r} has {count} routes; give every entity a name of its own and one route"
@@ -69,7 +70,7 @@ def _problems(routes: tuple[Route, ...]) -> Iterator[str]:
             whole_numbers = False
             yield f"route {route.served_entity_name!r} has {percentage!r} percent; a percentage is a whole number"
         elif not 0 <= percentage <= WHOLE:
-            yield f"route {route.served_entity_name!r} has {percentage} percent; a percentage lies between 0 and {WHOLE}"
+            yield f"route {route.served_entity_name!r} has {percentage} percent; it lies between 0 and {WHOLE}"
     if whole_numbers:
         total = sum(route.traffic_percentage for route in routes)
         if total != WHOLE:

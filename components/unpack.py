@@ -1,8 +1,9 @@
 """The statement that unpacks an inference table: JSON texts of requests and responses become typed rows, one a record.
 
-Pure text; Databricks SQL. Columns of the inference table: AI Gateway's documented ones (`databricks_request_id`, `request_time`,
-`status_code`, `request`, `response`, `served_entity_id`). Requests in the forms `dataframe_records` and `dataframe_split` are
-unpacked. A request is unpacked once: the statement can run again at any time.
+Pure text; Databricks SQL. Columns of the inference table: AI Gateway's documented ones (`databricks_request_id`,
+`request_time`, `status_code`, `request`, `response`, `served_entity_id`). Requests in the forms
+`dataframe_records` and `dataframe_split` are unpacked. A request is unpacked once: the statement can run again at
+any time.
 """
 
 from __future__ import annotations
@@ -45,9 +46,16 @@ class UnpackedSchema:
             if not _COLUMN.fullmatch(name):
                 raise ValueError(f"record column {name!r} is no column name; use letters, digits and underscores")
             if name.lower() in taken:
-                raise ValueError(f"record column {name!r} collides with a column that every unpacked table has; leave it out")
-        if self.label_column is not None and self.label_column.lower() in {*taken, *map(str.lower, self.record_columns)}:
-            raise ValueError(f"label column {self.label_column!r} is a column already; a label is never among the inputs")
+                raise ValueError(
+                    f"record column {name!r} collides with a column that every unpacked table has; leave it out"
+                )
+        if self.label_column is not None and self.label_column.lower() in {
+            *taken,
+            *map(str.lower, self.record_columns),
+        }:
+            raise ValueError(
+                f"label column {self.label_column!r} is a column already; a label is never among the inputs"
+            )
 
     def columns(self) -> dict[str, str]:
         """All columns in order: name to Databricks SQL type."""

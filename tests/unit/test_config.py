@@ -1,0 +1,143 @@
+"""A stack file is read whole or refused with every mistake named: path, value, fix."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from components.config import StackConfig
+from components.config_errors import StackConfigError, parse_stack_config
+from tests.unit.stack_values import stack_values
+
+ROOT = Path(__file__).parents[2]
+
+
+def refusal(values: dict[str, Any]) -> str:
+    with pytest.raises(StackConfigError) as caught:
+        parse_stack_config(values, where="taxi-serving:serving in Pulumi.staging.yaml")
+    return str(caught.value)
+
+
+def parse(values: dict[str, Any]) -> StackConfig:
+    return parse_stack_config(values, where="the test")
+
+
+@pytest.mark.parametrize("stack", ["local", "staging", "prod"])
+def test_the_stack_files_that_ship_are_valid(stack: str) -> None:
+    content = yaml.safe_load((ROOT / f"Pulumi.{stack}.yaml").read_text())
+    config = parse({"environment": stack, **content["config"]["taxi-serving:serving"]})
+    assert config.endpoint.name == f"taxi-fare-regressor-{stack}"
+
+
+def test_staging_and_prod_ship_with_a_pinned_host_and_local_with_none() -> None:
+    hosts = {
+        stack: yaml.safe_load((ROOT / f"Pulumi.{stack}.yaml").read_text())["config"].get("databricks:host")
+        for stack in ("local", "staging", "prod")
+    }
+    assert hosts["local"] is None
+    assert hosts["staging"]
+    assert hosts["prod"]
+    assert hosts["staging"] != hosts["prod"]
+
+
+def test_a_split_of_90_is_refused_with_the_path_and_the_total() -> None:
+    values = stack_values()
+    values["endpoint"]["entities"][1]["traffic"] = 70
+    assert "endpoint.entities: traffic adds up to 90 (champion 20, production 70)" in refusal(values)
+
+
+def test_an_unknown_alias_is_refused_with_the_known_ones() -> None:
+    values = stack_values()
+    values["endpoint"]["entities"][0]["alias"] = "chalenger"
+    assert "unknown alias 'chalenger'; model.aliases has champion, production" in refusal(values)
+
+
+def test_a_two_part_model_name_is_refused_with_the_value() -> None:
+    values = stack_values()
+    values["model"]["name"] = "e2e_demo_simon.taxi_fare_regressor"
+    message = refusal(values)
+    assert "model.name: " in message
+    assert "'e2e_demo_simon.taxi_fare_regressor'" in message
+
+
+@pytest.mark.parametrize("key", ["autoCaptureConfig", "auto_capture_config"])
+def test_auto_capture_config_is_refused_with_the_way_out(key: str) -> None:
+    values = stack_values()
+    values["endpoint"][key] = {"catalogName": "p03"}
+    message = refusal(values)
+    assert f"endpoint.{key}" in message
+    assert "use endpoint.inferenceTable" in message
+
+
+def test_a_misspelt_key_is_refused_with_the_nearest_one() -> None:
+    values = stack_values()
+    values["endpoint"]["entities"][0]["workloadsize"] = "Small"
+    assert "endpoint.entities[0].workloadsize: unknown key 'workloadsize'; did you mean 'workloadSize'?" in refusal(
+        values
+    )
+
+
+def test_all_mistakes_are_named_at_once() -> None:
+    values = stack_values()
+    values["onlineStore"]["capacity"] = "CU_3"
+    values["model"]["aliases"]["Latest"] = "1"
+    del values["catalog"]
+    message = refusal(values)
+    assert "has 3 mistakes" in message
+    assert "onlineStore.capacity" in message
+    assert "'CU_3'" in message
+    assert "model.aliases" in message
+    assert "catalog: is missing" in message
+
+
+def test_prod_refuses_the_newest_version_and_staging_takes_it() -> None:
+    values = stack_values()
+    values["model"]["aliases"]["champion"] = ""
+    assert parse(values).model.aliases["champion"] == ""
+    values["environment"] = "prod"
+    assert "model.aliases.champion: an empty version means the newest one, which prod does not allow" in refusal(values)
+
+
+def test_an_unknown_environment_is_refused_with_the_known_ones() -> None:
+    values = stack_values()
+    values["environment"] = "dev"
+    message = refusal(values)
+    assert "environment" in message
+    assert "'dev'" in message
+    assert "staging" in message
+
+
+def test_a_version_written_as_a_number_is_taken_as_its_digits() -> None:
+    values = stack_values()
+    values["model"]["aliases"]["champion"] = 15
+    assert parse(values).model.aliases["champion"] == "15"
+
+
+def test_an_entity_with_both_alias_and_version_is_refused() -> None:
+    values = stack_values()
+    values["endpoint"]["entities"][0]["version"] = "15"
+    assert "exactly one of `alias` and `version`" in refusal(values)
+
+
+def test_a_monitor_without_an_inference_table_is_refused() -> None:
+    values = stack_values()
+    del values["endpoint"]["inferenceTable"]
+    assert "monitor: there is no inference table to watch" in refusal(values)
+
+
+def test_scale_to_zero_follows_the_environment_unless_the_file_says_otherwise() -> None:
+    values = stack_values()
+    assert parse(values).scale_to_zero is True
+    values["environment"] = "prod"
+    assert parse(values).scale_to_zero is False
+    values["endpoint"]["scaleToZero"] = True
+    assert parse(values).scale_to_zero is True
+
+
+def test_a_table_named_by_its_last_part_lies_in_the_stacks_schema() -> None:
+    config = parse(stack_values())
+    assert config.qualified("trips") == "p03.e2e_demo_simon.trips"
+    assert config.qualified("a.b.c") == "a.b.c"
