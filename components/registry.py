@@ -63,7 +63,7 @@ def served_entities(
         if replace(known, traffic_percentage=0) != replace(entity, traffic_percentage=0):
             raise ModelVersionError(
                 f"endpoint.entities: two entries are both {entity.entity_name} (version {entity.version}) "
-                "with different settings; give one of them a name of its own, or make them equal so that they become one entity"
+                "with different settings; give one of them a name of its own, or make them equal to become one"
             )
         entities[entity.entity_name] = replace(known, traffic_percentage=together)
     return list(entities.values())
