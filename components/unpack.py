@@ -26,6 +26,11 @@ OWN_COLUMNS = {
 }
 
 _COLUMN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_TYPE = re.compile(
+    r"(boolean|tinyint|smallint|int|bigint|float|double|string|date|timestamp|timestamp_ntz"
+    r"|decimal(\([0-9]{1,2}(,\s?[0-9]{1,2})?\))?)",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +46,11 @@ class UnpackedSchema:
     label_type: str = "double"
 
     def __post_init__(self) -> None:
+        for kind in (*self.record_columns.values(), self.prediction_type, self.label_type):
+            if not _TYPE.fullmatch(kind):
+                raise ValueError(
+                    f"{kind!r} is no Databricks SQL type of a single value; use for example double or string"
+                )
         taken = {*OWN_COLUMNS, PREDICTION}
         for name in self.record_columns:
             if not _COLUMN.fullmatch(name):

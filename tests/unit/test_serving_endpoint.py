@@ -126,7 +126,11 @@ def test_a_broken_rule_is_refused_before_anything_is_registered(changes: dict[st
 
 
 def test_a_broken_split_has_an_error_type_of_its_own() -> None:
-    record(lambda: pytest.raises(TrafficSplitError, ServingEndpoint, "fare", args(served_entities=[entity("1", 1)])))
+    def broken() -> None:
+        with pytest.raises(TrafficSplitError):
+            ServingEndpoint("fare", args(served_entities=[entity("1", 1)]))
+
+    record(broken)
 
 
 def test_depends_on_that_is_no_resource_is_refused() -> None:

@@ -1,0 +1,48 @@
+"""The unpacked table has the declared columns and the statement fills exactly those."""
+
+from __future__ import annotations
+
+import pytest
+
+from components.unpack import UnpackedSchema, unpack_statement
+
+SCHEMA = UnpackedSchema(
+    record_columns={"pickup_zip": "int", "trip_distance": "double"},
+    prediction_type="double",
+    label_column="fare_amount",
+)
+
+
+def test_the_label_is_declared_and_never_written_by_the_unpack_step() -> None:
+    assert SCHEMA.columns()["fare_amount"] == "double"
+    statement = unpack_statement("c.s.p_payload", "c.s.unpacked", SCHEMA)
+    assert "fare_amount" not in statement
+
+
+def test_the_statement_names_every_column_but_the_label() -> None:
+    statement = unpack_statement("c.s.p_payload", "c.s.unpacked", SCHEMA)
+    written = statement[statement.index("(") + 1 : statement.index(")")].split(", ")
+    assert written == [name for name in SCHEMA.columns() if name != "fare_amount"]
+
+
+@pytest.mark.parametrize("name", ["trip distance", "1st", "x'; DROP TABLE t; --", "", "a.b"])
+def test_a_column_name_that_could_be_anything_else_is_refused(name: str) -> None:
+    with pytest.raises(ValueError, match="is no column name"):
+        UnpackedSchema(record_columns={name: "int"}, prediction_type="double")
+
+
+@pytest.mark.parametrize("name", ["prediction", "Request_Id", "inference_timestamp"])
+def test_a_column_that_every_unpacked_table_has_cannot_be_declared_again(name: str) -> None:
+    with pytest.raises(ValueError, match="collides"):
+        UnpackedSchema(record_columns={name: "int"}, prediction_type="double")
+
+
+def test_the_label_is_never_among_the_inputs() -> None:
+    with pytest.raises(ValueError, match="never among the inputs"):
+        UnpackedSchema(record_columns={"fare": "double"}, prediction_type="double", label_column="Fare")
+
+
+@pytest.mark.parametrize("kind", ["int; DROP TABLE t", "double)", "", "strin g"])
+def test_a_type_that_is_no_databricks_type_is_refused(kind: str) -> None:
+    with pytest.raises(ValueError, match="is no Databricks SQL type"):
+        UnpackedSchema(record_columns={"fare": kind}, prediction_type="double")
