@@ -72,3 +72,85 @@ endpoint = ServingEndpoint(
     ),
     pulumi.ResourceOptions(depends_on=tables),
 )
+smoke = SmokeQuery(
+    "smoke",
+    SmokeQueryArgs(
+        endpoint_name=endpoint.endpoint_name,
+        served_entities=endpoint.served_entity_names,
+        queries=[query.as_input() for query in config.smoke.queries],
+        timeout_seconds=config.smoke.timeout_seconds,
+        warm_up_seconds=config.smoke.warm_up_seconds,
+        initial_delay_seconds=config.smoke.initial_delay_seconds,
+        triggers={entity.entity_name: str(entity.traffic_percentage) for entity in entities},
+    ),
+    pulumi.ResourceOptions(depends_on=[endpoint, *tables]),
+)
+aliases = {
+    alias: ModelAlias(
+        alias,
+        ModelAliasArgs(model=config.model.name, alias=alias, version=versions[alias], evidence=smoke.digest),
+        pulumi.ResourceOptions(depends_on=[smoke]),
+    )
+    for alias, stated in config.model.aliases.items()
+    if stated != OBSERVED
+}
+
+monitor = None
+if config.monitor is not None and endpoint.payload_table is not None:
+    monitor = InferenceMonitor(
+        "monitor",
+        InferenceMonitorArgs(
+            payload_table=endpoint.payload_table,
+            unpacked_table=endpoint.payload_table.removesuffix("_payload") + "_unpacked",
+            schema=UnpackedSchema(
+                record_columns=config.monitor.record_columns,
+                prediction_type=config.monitor.prediction_type,
+                label_column=config.monitor.label_column,
+                label_type=config.monitor.label_type,
+            ),
+            problem_type=config.monitor.problem_type,
+            warehouse_id=config.warehouse_id,
+            assets_dir=config.monitor.assets_dir,
+            job_name=f"{config.endpoint.name}-unpack",
+            granularities=config.monitor.granularities,
+            slicing_exprs=config.monitor.slicing_exprs,
+            baseline_table=config.monitor.baseline_table,
+            unpack_cron=config.monitor.unpack_cron,
+            monitor_cron=config.monitor.monitor_cron,
+            tags=config.endpoint.tags,
+        ),
+        pulumi.ResourceOptions(depends_on=[endpoint]),
+    )
+
+by_name = {entity.entity_name: entity for entity in entities}
+export_outputs(
+    {
+        "environment": config.environment,
+        "endpoint_name": endpoint.endpoint_name,
+        "endpoint_url": endpoint.endpoint_url,
+        "served_entities": [
+            {"name": entity.entity_name, "version": entity.version, "trafficPercentage": entity.traffic_percentage}
+            for entity in entities
+        ],
+        "model_name": config.model.name,
+        "aliases": versions,
+        "resolved_version": by_name[endpoint.traffic.majority()].version,
+        "previous_versions": {alias: resource.previous_version for alias, resource in aliases.items()},
+        "payload_table": endpoint.payload_table,
+        "online_store_name": store.store_name,
+        "online_table_names": [table.online_table for table in tables],
+        "online_table_states": {table.online_name: table.state for table in tables},
+        "smoke_result": {
+            "status": smoke.status,
+            "digest": smoke.digest,
+            "passedAt": smoke.passed_at,
+            "queriesSent": smoke.queries_sent,
+            "answeredBy": smoke.answered_by,
+        },
+        "monitor_table": monitor and monitor.monitor_table,
+        "profile_metrics_table": monitor and monitor.profile_metrics_table,
+        "drift_metrics_table": monitor and monitor.drift_metrics_table,
+        "dashboard_id": monitor and monitor.dashboard_id,
+        "job_ids": {} if monitor is None else {"unpack": monitor.job_id},
+    }
+)

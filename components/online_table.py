@@ -54,6 +54,7 @@ class FeatureOnlineTable(pulumi.ComponentResource):
         ValueError: a name is not a three-part name, or there is no primary key; nothing has been registered then.
     """
 
+    online_name: str
     online_table: pulumi.Output[str]
     state: pulumi.Output[str]
 
@@ -78,6 +79,7 @@ class FeatureOnlineTable(pulumi.ComponentResource):
             pulumi.ResourceOptions(parent=self, depends_on=dependencies(opts)),
         )
         self.grants = self._grants(name, args)
+        self.online_name = online_name
         self.online_table = self.published.online_table
         self.state = self.published.state
         self.register_outputs({"online_table": self.online_table, "state": self.state})

@@ -7,9 +7,12 @@ Source: Unity Catalog model versions API (`GET models/{full_name}/versions`, `GE
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
+
+import pulumi
 
 from components.config import NEWEST, OBSERVED, EndpointConfig, ModelConfig
 from components.serving_endpoint import ServedEntityArgs
@@ -18,19 +21,20 @@ if TYPE_CHECKING:
     from databricks.sdk import WorkspaceClient
 
 
-class ModelVersionError(Exception):
-    """A version that the stack file asks for cannot be served; the message says which, why, and what to do."""
+class ModelVersionError(pulumi.RunError):
+    """A version that the stack file asks for cannot be served: which, why, what to do. Shown without a traceback."""
 
 
 def resolve_aliases(model: ModelConfig, client: WorkspaceClient) -> dict[str, str]:
     """The version number behind every alias of the stack file.
 
     Raises:
-        ModelVersionError: the model, a version or an observed alias does not exist, or a version is not READY.
-        databricks.sdk.errors.DatabricksError: the workspace refused to answer; nothing is concluded from that.
+        ModelVersionError: the model, a version or an observed alias does not exist, a version is not READY, or the
+            workspace refused to answer (nothing is concluded from that).
     """
-    ready = _ready_versions(model.name, client)
-    return {alias: _version(model, alias, stated, ready, client) for alias, stated in model.aliases.items()}
+    with _reading(model.name, client):
+        ready = _ready_versions(model.name, client)
+        return {alias: _version(model, alias, stated, ready, client) for alias, stated in model.aliases.items()}
 
 
 def served_entities(
@@ -71,9 +75,26 @@ def served_entities(
 
 def check_versions_exist(model_name: str, entities: list[ServedEntityArgs], client: WorkspaceClient) -> None:
     """Raises ModelVersionError for an entity whose version is not there or not READY."""
-    ready = _ready_versions(model_name, client)
+    with _reading(model_name, client):
+        ready = _ready_versions(model_name, client)
     for entity in entities:
         _require_ready(model_name, entity.version, ready, f"served entity {entity.entity_name}")
+
+
+@contextmanager
+def _reading(model_name: str, client: WorkspaceClient) -> Iterator[None]:
+    """An answer that is an error is not "there is no such version": it stops the preview with the service's words."""
+    from databricks.sdk.errors import DatabricksError
+
+    try:
+        yield
+    except DatabricksError as error:
+        reason = str(error).partition(" Config: ")[0]
+        raise ModelVersionError(
+            f"the versions of {model_name} could not be read from {client.config.host}: "
+            f"{type(error).__name__}: {reason}. "
+            "Check DATABRICKS_TOKEN (or the profile) and that its identity may use the catalog and schema"
+        ) from None
 
 
 def _ready_versions(model_name: str, client: WorkspaceClient) -> dict[str, bool]:

@@ -15,7 +15,7 @@ import pulumi
 
 from components.config import StackConfig
 from components.config_errors import StackConfigError, parse_stack_config
-from components.dynamic.client import WorkspaceUnreachableError, workspace_client
+from components.dynamic.client import SETTINGS, WorkspaceConnectionError, workspace_client
 from components.environments import ENVIRONMENTS
 
 if TYPE_CHECKING:
@@ -64,12 +64,12 @@ def connect() -> WorkspaceClient:
     """A client for what preview has to read.
 
     Raises:
-        pulumi.RunError: the workspace cannot be reached within ten seconds.
+        pulumi.RunError: the workspace cannot be reached within ten seconds, or there are no credentials for it.
     """
-    settings = pulumi.Config("databricks")
+    config = pulumi.Config("databricks")
     try:
-        return workspace_client({"databricks:host": workspace_host(), "databricks:token": settings.get("token")})
-    except WorkspaceUnreachableError as error:
+        return workspace_client({config.full_key(name): config.get(name) for name in SETTINGS})
+    except WorkspaceConnectionError as error:
         raise pulumi.RunError(str(error)) from None
 
 
