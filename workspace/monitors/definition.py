@@ -9,18 +9,17 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
 from workspace.errors import invalid
+from workspace.schedules import check_schedule
 
 PROFILES = ("inference_log", "time_series", "snapshot")
 PROBLEM_TYPES = ("PROBLEM_TYPE_CLASSIFICATION", "PROBLEM_TYPE_REGRESSION")
 METRIC_TYPES = ("CUSTOM_METRIC_TYPE_AGGREGATE", "CUSTOM_METRIC_TYPE_DERIVED", "CUSTOM_METRIC_TYPE_DRIFT")
-PAUSE_STATUSES = ("UNPAUSED", "PAUSED")
 WHOLE_TABLE = ":table"
 """What `input_columns` of a custom metric names when the metric is about more than one column."""
 
@@ -51,7 +50,8 @@ def check(body: Mapping[str, Any], columns: Mapping[str, str]) -> dict[str, Any]
     """
     wanted = {name: body[name] for name in SETTABLE if body.get(name) is not None}
     _check_profile(wanted, columns)
-    _check_schedule(wanted)
+    if "schedule" in wanted:
+        wanted["schedule"] = check_schedule(wanted["schedule"])
     _check_slices(wanted.get("slicing_exprs", []), columns)
     _check_metrics(wanted.get("custom_metrics", []), columns)
     return wanted
@@ -120,26 +120,6 @@ def _required(field: str, part: Mapping[str, Any], name: str) -> str:
     if not isinstance(value, str) or not value:
         raise invalid(f"{field}.{name} is required and must be a text; received {value!r}")
     return value
-
-
-def _check_schedule(wanted: dict[str, Any]) -> None:
-    schedule = wanted.get("schedule")
-    if schedule is None:
-        return
-    cron = _required("schedule", schedule, "quartz_cron_expression")
-    if len(cron.split()) not in (6, 7):
-        raise invalid(
-            f"schedule.quartz_cron_expression: '{cron}' must have 6 or 7 fields, seconds first (such as '0 0 12 * * ?')"
-        )
-    zone = _required("schedule", schedule, "timezone_id")
-    try:
-        ZoneInfo(zone)
-    except (ZoneInfoNotFoundError, ValueError) as error:
-        raise invalid(f"schedule.timezone_id: '{zone}' is no time zone (such as 'UTC' or 'Europe/Paris')") from error
-    pause = schedule.get("pause_status", "UNPAUSED")
-    if pause not in PAUSE_STATUSES:
-        raise invalid(f"schedule.pause_status must be one of {', '.join(PAUSE_STATUSES)}; received '{pause}'")
-    wanted["schedule"] = {**schedule, "pause_status": pause}
 
 
 def _check_slices(expressions: Iterable[object], columns: Mapping[str, str]) -> None:

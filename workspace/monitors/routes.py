@@ -16,8 +16,8 @@ _REFRESHES = f"{_MONITOR}/refreshes"
 class Monitors:
     """Quality monitors.
 
-    `provisioning_seconds` is how long a new monitor stays PENDING. Metrics are not computed: a refresh is refused, so that
-    no client takes an empty metrics table for a healthy one.
+    `provisioning_seconds` is how long a new monitor stays PENDING. Metrics are not computed: a refresh is refused, so
+    that no client takes an empty metrics table for a healthy one.
     """
 
     def __init__(self, state: State, catalog: CatalogView, *, provisioning_seconds: float = 0.0) -> None:

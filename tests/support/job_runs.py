@@ -1,0 +1,112 @@
+"""The SQL service's part in tests of jobs, and short names for what these tests do over and over."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from databricks.sdk import WorkspaceClient
+from databricks.sdk.service.jobs import (
+    Run,
+    RunLifeCycleState,
+    RunResultState,
+    SqlTask,
+    SqlTaskQuery,
+    Task,
+    TaskDependency,
+)
+
+from workspace.errors import invalid, not_found
+
+PATIENCE_SECONDS = 30
+OVER = (RunLifeCycleState.TERMINATED, RunLifeCycleState.SKIPPED, RunLifeCycleState.INTERNAL_ERROR)
+
+
+@dataclass(frozen=True)
+class Query:
+    query_text: str
+    catalog: str | None = "main"
+    schema: str | None = "rec"
+
+
+class RecordingSql:
+    """Saved queries by id, what was executed, and a gate that can hold a statement."""
+
+    def __init__(self) -> None:
+        self.queries: dict[str, Query] = {}
+        self.executed: list[tuple[str, dict[str, Any], str | None, str | None]] = []
+        self.gate = threading.Event()
+        self.gate.set()
+        self.entered = threading.Event()
+
+    def saved_query(self, query_id: str) -> Query:
+        if query_id not in self.queries:
+            raise not_found(f"Query {query_id} does not exist.")
+        return self.queries[query_id]
+
+    def execute(
+        self,
+        statement: str,
+        parameters: Sequence[Mapping[str, Any]] = (),
+        catalog: str | None = None,
+        schema: str | None = None,
+    ) -> object:
+        self.entered.set()
+        if not self.gate.wait(timeout=30):
+            raise RuntimeError("the gate of the test stayed shut")
+        if "no_such_table" in statement:
+            raise invalid("[TABLE_OR_VIEW_NOT_FOUND] The table or view `no_such_table` cannot be found.")
+        self.executed.append((statement, {one["name"]: one["value"] for one in parameters}, catalog, schema))
+        return None
+
+
+def sql_task(key: str, query_id: str = "q", *after: str, **more: Any) -> Task:
+    return Task(
+        task_key=key,
+        sql_task=SqlTask(
+            warehouse_id="local", query=SqlTaskQuery(query_id=query_id), parameters=more.pop("given", None)
+        ),
+        depends_on=[TaskDependency(task_key=name) for name in after] or None,
+        **more,
+    )
+
+
+def create(client: WorkspaceClient, *tasks: Task, **settings: Any) -> int:
+    job_id = client.jobs.create(name="retrain", tasks=list(tasks), **settings).job_id
+    assert job_id is not None
+    return job_id
+
+
+def finished(client: WorkspaceClient, job_id: int, **arguments: Any) -> Run:
+    """Start the job and wait until it is over, however it ends."""
+    return waited(client, started(client, job_id, **arguments))
+
+
+def started(client: WorkspaceClient, job_id: int, **arguments: Any) -> int:
+    run_id = client.jobs.run_now(job_id, **arguments).bind()["run_id"]
+    assert isinstance(run_id, int)
+    return run_id
+
+
+def waited(client: WorkspaceClient, run_id: int) -> Run:
+    """The run once it is over (the SDK's own waiter sleeps whole seconds between two looks)."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        run = client.jobs.get_run(run_id)
+        if ends(run)[0] in OVER:
+            return run
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"run {run_id} is not over after {PATIENCE_SECONDS} s: {run.state}")
+        time.sleep(0.02)
+
+
+def ends(run: Run) -> tuple[RunLifeCycleState | None, RunResultState | None]:
+    assert run.state is not None
+    return run.state.life_cycle_state, run.state.result_state
+
+
+def task_results(run: Run) -> dict[str, RunResultState | None]:
+    return {task.task_key: task.state.result_state for task in run.tasks or [] if task.state}
