@@ -1,46 +1,90 @@
-"""`python -m workspace`: run, start, stop or ask for an embedded workspace."""
+"""`python -m workspace {run,start,stop,status} --state DIR [--port N]`.
+
+Exit codes: 0 done or running, 1 it could not be done, 3 (`status`) not running.
+"""
 
 from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
-from workspace import daemon
-from workspace.server import PortTakenError, serve
+from workspace import daemon, process
+from workspace.daemon import DaemonError
 from workspace.state import StateFolderError
 
+DEFAULT_STATE = Path(".local/workspace")
 DEFAULT_PORT = 8650
+NOT_RUNNING = 3  # what init scripts answer for `status` (LSB)
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Exit code: 0 done or running, 1 it could not be done, 3 (status) not running."""
+def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
-    state: Path = options.state
+    folder: Path = options.state.resolve()
     try:
         if options.command == "run":
-            serve(state, options.port)
-        elif options.command == "start":
-            running = daemon.start(state, options.port)
-            print(f"embedded workspace at {running.url} (process {running.pid}, state in {state})")
-        elif options.command == "stop":
-            stopped = daemon.stop(state)
-            print("embedded workspace stopped" if stopped else "no embedded workspace was running")
-        else:
-            found = daemon.find(state)
-            print(f"running at {found.url} (process {found.pid})" if found else "not running")
-            return 0 if found else 3
-    except (daemon.DaemonError, PortTakenError, StateFolderError) as error:
-        print(f"error: {error}", file=sys.stderr)
+            from workspace.server import serve
+
+            serve(folder, options.port)
+            return 0
+        if options.command == "start":
+            return _start(folder, options.port)
+        return _stop(folder) if options.command == "stop" else _status(folder)
+    except (DaemonError, StateFolderError) as error:
+        print(f"workspace: {error}", file=sys.stderr)
         return 1
+
+
+def _start(folder: Path, port: int) -> int:
+    found, started = daemon.start(folder, port)
+    print(found.address)
+    how = "started" if started else "already running"
+    print(f"workspace: {how} (process {found.pid}, state and {process.LOG_FILE} in {folder})", file=sys.stderr)
     return 0
 
 
+def _stop(folder: Path) -> int:
+    stopped = daemon.stop(folder)
+    print(f"workspace: {'stopped, was at ' + stopped.address if stopped else 'not running'}", file=sys.stderr)
+    return 0
+
+
+def _status(folder: Path) -> int:
+    found = process.running(folder)
+    if found is None:
+        print(f"workspace: not running, state in {folder}", file=sys.stderr)
+        return NOT_RUNNING
+    print(found.address)
+    answers = "answers" if daemon.health(found.address) else "does not answer"
+    print(f"workspace: process {found.pid} {answers}, state in {folder}", file=sys.stderr)
+    return 0
+
+
+def _port(text: str) -> int:
+    port = int(text)
+    if not 0 <= port <= 65535:
+        raise argparse.ArgumentTypeError(f"a port is a number from 0 to 65535, received {text}")
+    return port
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m workspace", description=__doc__)
-    parser.add_argument("command", choices=["run", "start", "stop", "status"])
-    parser.add_argument("--state", type=Path, required=True, help="folder of everything the workspace keeps")
-    parser.add_argument("--port", type=int, default=DEFAULT_PORT, help="on 127.0.0.1; 0 takes a free one")
+    parser = argparse.ArgumentParser(
+        prog="python -m workspace", description="The embedded Databricks workspace, on loopback."
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="{run,start,stop,status}")
+    for name, text in (
+        ("run", "serve in the foreground"),
+        ("start", "start in the background, wait until it answers, print its address"),
+        ("stop", "end the server of the state folder"),
+        ("status", "print the address of the running server; exit code 3 where none runs"),
+    ):
+        command = commands.add_parser(name, help=text, description=text)
+        command.add_argument("--state", type=Path, default=DEFAULT_STATE, help="state folder (default: %(default)s)")
+        if name in ("run", "start"):
+            command.add_argument(
+                "--port", type=_port, default=DEFAULT_PORT, help="0 takes a free one (default: %(default)s)"
+            )
     return parser
 
 

@@ -23,7 +23,7 @@ from workspace.state import State
 
 logger = logging.getLogger("workspace")
 
-# What a client must be able to read before it has a token: host metadata and OAuth discovery (facts/wire.md, 0.2).
+# What a client must be able to read before it has a token: host metadata and OAuth discovery.
 # A presigned URL carries its own permission.
 OPEN_PATHS = ("/.well-known/", "/oidc/", "/health", "/_blob/")
 OWN_PATHS = "/_workspace/"
@@ -122,7 +122,9 @@ def build_app(state: State, services: Sequence[Service], caller: Caller) -> Star
         if isinstance(error, ApiError):
             return error_response(error)
         logger.exception("unexpected failure", exc_info=error)
-        return JSONResponse({"error_code": "INTERNAL_ERROR", "message": f"{type(error).__name__}: {error}"}, status_code=500)
+        return JSONResponse(
+            {"error_code": "INTERNAL_ERROR", "message": f"{type(error).__name__}: {error}"}, status_code=500
+        )
 
     def requests(call: Call) -> dict[str, Any]:
         return {"requests": log.since(int(call.query.get("since", "0")))}
@@ -133,9 +135,8 @@ def build_app(state: State, services: Sequence[Service], caller: Caller) -> Star
         *(route for service in services for route in service.routes()),
         Route("/{path:path}", unknown, methods=["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"]),
     ]
-    app = Starlette(routes=routes, lifespan=lifespan, exception_handlers={ApiError: failed, Exception: failed, 405: failed})
+    app = Starlette(
+        routes=routes, lifespan=lifespan, exception_handlers={ApiError: failed, Exception: failed, 405: failed}
+    )
     app.add_middleware(Gate, state=state, caller=caller, log=log)
     return app
-
-
-

@@ -6,6 +6,7 @@ from starlette.applications import Starlette
 
 from workspace.app import build_app
 from workspace.http import Caller, Service
+from workspace.identity import Identity
 from workspace.state import State
 
 OWNER = Caller(user_name="owner@embedded.workspace", id="1000000001", groups=("admins", "users"))
@@ -13,5 +14,5 @@ OWNER = Caller(user_name="owner@embedded.workspace", id="1000000001", groups=("a
 
 def assemble(state: State) -> Starlette:
     """The whole workspace over an opened state folder."""
-    services: list[Service] = []
+    services: list[Service] = [Identity(state)]
     return build_app(state, services, OWNER)

@@ -1,7 +1,8 @@
-"""A workspace in the background: started once, found again by its state folder, stopped by its own process id."""
+"""Start, stop and look at the server of a state folder; knows nothing of what the server does."""
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import signal
@@ -10,129 +11,120 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 
-from workspace.server import ADDRESS_FILE, LOG_FILE, PID_FILE
+from workspace import process
+from workspace.process import ServerProcess
 
 START_SECONDS = 60.0
 STOP_SECONDS = 20.0
-_POLL_SECONDS = 0.1
+_POLL_SECONDS = 0.05
+_LOG_TAIL_LINES = 20
 
 
 class DaemonError(Exception):
     """The server could not be started or stopped; the message says why and what to do."""
 
 
-@dataclass(frozen=True)
-class Running:
-    """A server that answers."""
+def start(folder: Path, port: int) -> tuple[ServerProcess, bool]:
+    """The folder's server, which answers, and whether this call started it.
 
-    pid: int
-    url: str
-
-
-def find(folder: Path) -> Running | None:
-    """The server of this state folder, if it is alive."""
-    pid, url = _read(folder / PID_FILE), _read(folder / ADDRESS_FILE)
-    if pid is None or url is None or not _is_ours(int(pid), folder):
-        return None
-    return Running(int(pid), url)
-
-
-def start(folder: Path, port: int) -> Running:
-    """Start a server in a session of its own and wait until it answers; the one that runs already is kept.
-
-    Raises:
-        DaemonError: it did not come up; the message carries the end of its log.
+    Raises DaemonError when the port belongs to something else, when the folder's server runs on another port, or when the
+    server does not answer within a minute.
     """
-    known = find(folder)
-    if known is not None and _healthy(known.url):
-        return known
-    if known is not None:
-        _wait_until_gone_or_healthy(known)
-        if _healthy(known.url):
-            return known
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / ADDRESS_FILE).unlink(missing_ok=True)
-    log = folder / LOG_FILE
+    found = process.running(folder)
+    if found is not None:
+        return _answering(found, port), False
+    log = folder / process.LOG_FILE
+    log_start = log.stat().st_size if log.exists() else 0
+    child = _launch(folder, port, log)
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        found = process.running(folder)
+        # Another `start` may have won the race for the folder; its server is as good.
+        if found is not None and health(found.address):
+            return _answering(found, port), found.pid == child.pid
+        if child.poll() is not None and found is None:
+            raise DaemonError(f"the workspace server did not start:\n{_tail(log, log_start)}")
+        time.sleep(_POLL_SECONDS)
+    child.terminate()
+    raise DaemonError(
+        f"the workspace server did not answer within {START_SECONDS:.0f} s; its log:\n{_tail(log, log_start)}"
+    )
+
+
+def stop(folder: Path) -> ServerProcess | None:
+    """End the folder's server and wait until it has let go of the folder; None where none runs.
+
+    Raises DaemonError when a server holds the folder but cannot be told apart from another process.
+    """
+    found = process.running(folder)
+    if found is None:
+        if not _wait(lambda: not process.is_locked(folder)):
+            raise DaemonError(
+                f"{folder} is held by a server that has not written {folder / process.PROCESS_FILE}; "
+                "it is starting, or that file was removed: end it by hand"
+            )
+        return None
+    found.signal(signal.SIGTERM)
+    if not _wait(lambda: not process.is_locked(folder)):
+        found.signal(signal.SIGKILL)
+        if not _wait(lambda: not process.is_locked(folder)):
+            raise DaemonError(f"process {found.pid} does not end, and holds {folder}")
+    # A server that was killed had no chance to do it.
+    process.forget(folder)
+    return found
+
+
+def health(address: str) -> dict[str, object] | None:
+    """What a workspace server says of itself; None where nothing, or something else, answers."""
+    try:
+        with urllib.request.urlopen(f"{address}/health", timeout=5) as response:  # noqa: S310 - http on loopback
+            body = json.loads(response.read())
+    except (urllib.error.URLError, http.client.HTTPException, OSError, ValueError):
+        return None
+    return body if isinstance(body, dict) and body.get("workspace_id") else None
+
+
+def _launch(folder: Path, port: int, log: Path) -> subprocess.Popen[bytes]:
+    # The package is found where it was found now, whatever the caller's folder is.
+    path = os.pathsep.join([str(Path(__file__).parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])])
     with log.open("ab") as output:
-        start_of_log = output.tell()
-        child = subprocess.Popen(
+        return subprocess.Popen(
             [sys.executable, "-m", "workspace", "run", "--state", str(folder), "--port", str(port)],
             stdin=subprocess.DEVNULL,
             stdout=output,
-            stderr=output,
-            cwd=Path(__file__).parents[1],
+            stderr=subprocess.STDOUT,
             start_new_session=True,
+            env={**os.environ, "PYTHONPATH": path},
         )
-    deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline:
-        if child.poll() is not None:
-            raise DaemonError(_why(f"it ended with code {child.returncode}", log, start_of_log))
-        url = _read(folder / ADDRESS_FILE)
-        if url is not None and _healthy(url):
-            return Running(child.pid, url)
+
+
+def _answering(found: ServerProcess, port: int) -> ServerProcess:
+    running_port = int(found.address.rpartition(":")[2])
+    if port not in (0, running_port):
+        raise DaemonError(
+            f"the server of this state folder runs on port {running_port} already, asked for {port}: "
+            "stop it first, or use its port"
+        )
+    if not _wait(lambda: health(found.address) is not None, START_SECONDS):
+        raise DaemonError(f"process {found.pid} serves {found.address} but does not answer; stop it, then start again")
+    return found
+
+
+def _wait(condition: Callable[[], bool], seconds: float = STOP_SECONDS) -> bool:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
         time.sleep(_POLL_SECONDS)
-    child.terminate()
-    raise DaemonError(_why(f"it did not answer within {START_SECONDS:g} seconds", log, start_of_log))
+    return True
 
 
-def stop(folder: Path) -> bool:
-    """Stop the server of this folder; False where none runs.
-
-    Raises:
-        DaemonError: it is still there after `STOP_SECONDS`.
-    """
-    running = find(folder)
-    if running is None:
-        return False
-    os.kill(running.pid, signal.SIGTERM)
-    deadline = time.monotonic() + STOP_SECONDS
-    while time.monotonic() < deadline:
-        if not _is_ours(running.pid, folder):
-            (folder / PID_FILE).unlink(missing_ok=True)
-            (folder / ADDRESS_FILE).unlink(missing_ok=True)
-            return True
-        time.sleep(_POLL_SECONDS)
-    raise DaemonError(f"process {running.pid} did not stop within {STOP_SECONDS:g} seconds; see {folder / LOG_FILE}")
-
-
-def _is_ours(pid: int, folder: Path) -> bool:
-    """Whether a living process is this folder's server: a number alone could have been given to another process."""
-    try:
-        arguments = Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace").split("\0")
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except (FileNotFoundError, ProcessLookupError, PermissionError):
-        return False
-    named = [Path(argument).resolve() for argument in arguments if argument]
-    return state != "Z" and "workspace" in arguments and folder.resolve() in named
-
-
-def _healthy(url: str) -> bool:
-    try:
-        with urllib.request.urlopen(f"{url}/health", timeout=2) as answer:  # noqa: S310 - a loopback address we wrote
-            return json.load(answer).get("status") == "ok"
-    except (urllib.error.URLError, OSError, ValueError):
-        return False
-
-
-def _wait_until_gone_or_healthy(running: Running) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline and Path(f"/proc/{running.pid}").exists() and not _healthy(running.url):
-        time.sleep(_POLL_SECONDS)
-
-
-def _read(path: Path) -> str | None:
-    try:
-        return path.read_text().strip() or None
-    except FileNotFoundError:
-        return None
-
-
-def _why(what: str, log: Path, start_of_log: int) -> str:
-    with log.open("rb") as content:
-        content.seek(start_of_log)
-        said = content.read().decode(errors="replace").strip()
-    last = "\n".join(said.splitlines()[-5:]) or "nothing"
-    return f"the embedded workspace did not start: {what}. It said:\n{last}\n(whole log: {log})"
+def _tail(log: Path, start: int) -> str:
+    with log.open("rb") as handle:
+        handle.seek(start)
+        lines = handle.read().decode(errors="replace").splitlines()
+    return "\n".join(lines[-_LOG_TAIL_LINES:])

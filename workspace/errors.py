@@ -1,7 +1,7 @@
 """The service's error shape: an HTTP status, an `error_code` and a message.
 
-Source: databricks-sdk's error mapping (facts/databricks-resources.md, 9.2). Unknown failures keep the same shape, so that
-every client can parse every answer.
+Source: databricks-sdk's error mapping (`databricks/sdk/errors/overrides.py`). Unknown failures keep the same shape, so
+that every client can parse every answer.
 """
 
 from __future__ import annotations

@@ -1,60 +1,72 @@
-"""Runs the workspace in this process, on loopback only, until it is told to stop."""
+"""Runs the workspace in this process: the port first, then the state folder, then the services."""
 
 from __future__ import annotations
 
 import errno
-import os
+import logging
 import socket
 from pathlib import Path
 
-import uvicorn
-
-from workspace.assembly import assemble
+from workspace import process
+from workspace.daemon import DaemonError, health
 from workspace.state import State
 
 LOOPBACK = "127.0.0.1"
-ADDRESS_FILE = "address"
-PID_FILE = "pid"
-LOG_FILE = "workspace.log"
-
-
-class PortTakenError(OSError):
-    """Another server listens on the port."""
+_BACKLOG = 512
+_GRACEFUL_SHUTDOWN_SECONDS = 5
 
 
 def serve(folder: Path, port: int) -> None:
-    """Serve a state folder; returns after SIGTERM or SIGINT.
+    """Serve until SIGTERM or SIGINT; port 0 takes a free one.
 
-    Args:
-        port: on 127.0.0.1; 0 takes a free one. The address is written to `address` in the folder.
-
-    Raises:
-        PortTakenError: the port is in use.
-        StateFolderError: the folder is in use, or of another version.
+    Raises DaemonError when the port is taken, StateFolderError when the folder is in use or of another version.
     """
-    state = State(folder)
-    try:
-        listener = _listen(port)
-        host, bound = listener.getsockname()
-        app = assemble(state)
-        (state.folder / PID_FILE).write_text(f"{os.getpid()}\n")
-        (state.folder / ADDRESS_FILE).write_text(f"http://{host}:{bound}\n")
-        config = uvicorn.Config(app, log_level="warning", access_log=False, lifespan="on", timeout_graceful_shutdown=5)
-        uvicorn.Server(config).run(sockets=[listener])
-    finally:
-        state.close()
+    with _listen(port) as listener:
+        state = State(folder)
+        try:
+            # Here, not above: the services import libraries that take a second, and neither refusal needs them.
+            import uvicorn
+
+            from workspace.assembly import assemble
+
+            logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s %(message)s", level=logging.WARNING)
+            server = uvicorn.Server(
+                uvicorn.Config(
+                    assemble(state),
+                    log_level="warning",
+                    # The request log is the workspace's own, and holds no query strings.
+                    access_log=False,
+                    lifespan="on",
+                    timeout_graceful_shutdown=_GRACEFUL_SHUTDOWN_SECONDS,
+                )
+            )
+            process.record(state.folder, f"http://{LOOPBACK}:{listener.getsockname()[1]}")
+            server.run(sockets=[listener])
+        finally:
+            process.forget(state.folder)
+            state.close()
 
 
 def _listen(port: int) -> socket.socket:
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
+        # A restarted server takes its port back at once; a port that somebody listens on stays refused.
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((LOOPBACK, port))
+        listener.listen(_BACKLOG)
     except OSError as error:
         listener.close()
-        if error.errno == errno.EADDRINUSE:
-            raise PortTakenError(
-                f"port {port} on {LOOPBACK} is taken by another process; stop it, or choose a port with --port"
-            ) from None
+        if error.errno in (errno.EADDRINUSE, errno.EACCES):
+            raise DaemonError(_refused(port, error)) from error
         raise
     return listener
+
+
+def _refused(port: int, error: OSError) -> str:
+    other = health(f"http://{LOOPBACK}:{port}") if error.errno == errno.EADDRINUSE else None
+    reason = (
+        f"workspace {other['workspace_id']} of another state folder has it"
+        if other
+        else (error.strerror or str(error)).lower()
+    )
+    return f"port {port} on {LOOPBACK} cannot be used: {reason}; name a free one with --port, or 0 for any"

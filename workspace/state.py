@@ -2,7 +2,10 @@
 
 | path | what |
 | --- | --- |
-| `workspace.json` | schema version, workspace id, the generated token's hash is not kept: the token is in `token` (mode 600) |
+| `workspace.json` | schema version, workspace id, metastore id |
+| `token` | the generated access token (mode 600) |
+| `lock` | held by the server as long as it lives |
+| `server.json`, `address`, `workspace.log` | which process serves the folder, where, and what it said |
 | `documents.db` | everything that has no better home (SQLite) |
 | `tables/<catalog>/<schema>/<table>/` | Delta tables |
 | `mlflow/` | MLflow's own stores and artifacts |
@@ -16,12 +19,15 @@ import fcntl
 import json
 import os
 import secrets
+import time
+import uuid
 from pathlib import Path
 from typing import IO
 
 from workspace.documents import Documents
 
 STATE_VERSION = 1
+LOCK_SECONDS = 0.5
 
 
 class StateFolderError(Exception):
@@ -52,12 +58,20 @@ class State:
 
 def _lock(folder: Path) -> IO[str]:
     handle = (folder / "lock").open("w")
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        handle.close()
-        raise StateFolderError(f"{folder} is in use by another workspace server; stop it, or name another folder") from error
-    return handle
+    # `status` and `start` look at the lock by holding it for an instant, which must not make a server give up.
+    deadline = time.monotonic() + LOCK_SECONDS
+    while True:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            if time.monotonic() > deadline:
+                handle.close()
+                raise StateFolderError(
+                    f"{folder} is in use by another workspace server; stop it, or name another folder"
+                ) from error
+            time.sleep(0.02)
+        else:
+            return handle
 
 
 def _load_or_create_meta(folder: Path) -> dict[str, str]:
@@ -66,7 +80,7 @@ def _load_or_create_meta(folder: Path) -> dict[str, str]:
         meta = {
             "version": str(STATE_VERSION),
             "workspace_id": str(secrets.randbelow(9 * 10**14) + 10**14),
-            "metastore_id": _uuid(),
+            "metastore_id": str(uuid.uuid4()),
         }
         _write_whole(path, json.dumps(meta), mode=0o644)
     meta = json.loads(path.read_text())
@@ -94,9 +108,3 @@ def _write_whole(path: Path, text: str, *, mode: int) -> None:
         handle.flush()
         os.fsync(handle.fileno())
     temporary.replace(path)
-
-
-def _uuid() -> str:
-    import uuid
-
-    return str(uuid.uuid4())

@@ -1,0 +1,122 @@
+"""The server as a process: start, stop, status, who may hold a port and a state folder."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import stat
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.server import PROJECT, WorkspaceServer
+
+
+def workspace(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "workspace", *arguments], cwd=PROJECT, capture_output=True, text=True, timeout=120
+    )
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> Iterator[Path]:
+    folder = tmp_path / "state"
+    yield folder
+    workspace("stop", "--state", str(folder))
+
+
+def start(state: Path, port: int = 0) -> subprocess.CompletedProcess[str]:
+    return workspace("start", "--state", str(state), "--port", str(port))
+
+
+def test_start_returns_once_the_server_answers_and_prints_its_address(state: Path) -> None:
+    started = start(state)
+    assert started.returncode == 0, started.stderr
+    address = started.stdout.strip()
+    assert address == (state / "address").read_text().strip()
+    assert address.startswith("http://127.0.0.1:")
+    with urllib.request.urlopen(f"{address}/health", timeout=5) as response:
+        assert json.loads(response.read())["status"] == "ok"
+
+
+def test_start_twice_keeps_the_first_server(state: Path) -> None:
+    first = start(state)
+    before = json.loads((state / "server.json").read_text())
+    second = start(state)
+    assert (second.returncode, second.stdout) == (0, first.stdout)
+    assert json.loads((state / "server.json").read_text()) == before
+
+
+def test_start_refuses_a_port_that_something_else_listens_on(state: Path) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        refused = start(state, port)
+    assert refused.returncode == 1
+    assert f"port {port} on 127.0.0.1 cannot be used" in refused.stderr
+    assert workspace("status", "--state", str(state)).returncode == 3
+
+
+def test_start_on_another_port_names_the_port_the_server_has(state: Path) -> None:
+    running = start(state).stdout.strip().rpartition(":")[2]
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        other = free.getsockname()[1]
+    refused = start(state, other)
+    assert refused.returncode == 1
+    assert f"runs on port {running} already" in refused.stderr
+
+
+def test_two_servers_cannot_open_one_state_folder(state: Path) -> None:
+    start(state)
+    second = workspace("run", "--state", str(state), "--port", "0")
+    assert second.returncode == 1
+    assert "in use by another workspace server" in second.stderr
+
+
+def test_stop_ends_the_server_and_status_says_so(state: Path) -> None:
+    start(state)
+    pid = json.loads((state / "server.json").read_text())["pid"]
+    assert workspace("status", "--state", str(state)).returncode == 0
+    assert workspace("stop", "--state", str(state)).returncode == 0
+    status = Path(f"/proc/{pid}/stat")
+    assert not status.exists() or status.read_text().rpartition(")")[2].split()[0] == "Z"
+    assert workspace("status", "--state", str(state)).returncode == 3
+    assert workspace("stop", "--state", str(state)).returncode == 0
+
+
+def test_stop_leaves_a_process_alone_that_got_the_servers_id(state: Path) -> None:
+    """The record of a killed server names a process id that belongs to another process by now."""
+    state.mkdir()
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as innocent:
+        record = {"pid": innocent.pid, "started": "before", "address": "http://127.0.0.1:1"}
+        (state / "server.json").write_text(json.dumps(record))
+        (state / "lock").touch()
+        assert workspace("stop", "--state", str(state)).returncode == 0
+        assert innocent.poll() is None
+        innocent.communicate(b"\n")
+    assert innocent.returncode == 0
+
+
+def test_a_killed_server_starts_again_with_the_same_token_and_id(start_server: Callable[[], WorkspaceServer]) -> None:
+    server = start_server()
+    token, workspace_id = server.token, server.client().get_workspace_id()
+    server.restart()
+    assert server.token == token
+    assert server.client().get_workspace_id() == workspace_id
+
+
+def test_the_token_is_readable_by_its_owner_only(server: WorkspaceServer) -> None:
+    assert stat.S_IMODE(os.stat(server.state / "token").st_mode) == 0o600
+
+
+def test_the_server_is_reachable_on_loopback_only(server: WorkspaceServer) -> None:
+    with socket.socket() as elsewhere:
+        # 127.0.0.2 is this machine too, but not the address that the server binds.
+        assert elsewhere.connect_ex(("127.0.0.2", server.port)) != 0
