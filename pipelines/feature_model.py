@@ -1,0 +1,229 @@
+"""A model that carries its feature lookups, in the form that `databricks-feature-engineering` writes.
+
+`FeatureEngineeringClient.log_model` needs Spark; this module writes the same files without it (docs/taxi-pipeline.md,
+"The model's form"; source: databricks-feature-engineering 0.18.2,
+`ml_features/_training_scoring_client/_training_scoring_client.py` and `ml_features_common/entities/feature_spec.py`).
+It knows nothing of taxis.
+"""
+
+import os
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, Protocol
+
+import mlflow
+import pandas as pd
+import yaml
+from mlflow.models import Model, ModelSignature
+from mlflow.models.model import ModelInfo
+from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
+
+from pipelines.errors import PipelineError
+
+LOADER_MODULE: Final = "databricks.feature_store.mlflow_model"
+LOOKUP_CLIENT: Final = "databricks-feature-lookup==1.*"
+SPEC_FILE: Final = "feature_spec.yaml"
+RAW_MODEL: Final = "raw_model"
+# The library release whose form this is, and the number it gives to the form.
+_CLIENT_VERSION: Final = "0.18.2"
+_SERIALIZATION_VERSION: Final = 11
+_DATA_FOLDER: Final = "feature_store"
+
+# `SUPPORTED_SCALAR_TYPE_MAP` of the library (ml_features/utils/signature_utils.py).
+_MLFLOW_TYPES: Final[Mapping[str, DataType]] = {
+    "smallint": DataType.integer,
+    "int": DataType.integer,
+    "bigint": DataType.long,
+    "float": DataType.float,
+    "double": DataType.double,
+    "boolean": DataType.boolean,
+    "date": DataType.datetime,
+    "timestamp": DataType.datetime,
+    "string": DataType.string,
+    "binary": DataType.binary,
+}
+
+
+class Estimator(Protocol):
+    """What scikit-learn's flavor of MLflow can save."""
+
+    def predict(self, X: pd.DataFrame) -> object: ...  # noqa: N803  scikit-learn's own name
+
+
+@dataclass(frozen=True, kw_only=True)
+class Input:
+    """A column that the caller sends. `include=False`: only a lookup key, not seen by the raw model."""
+
+    name: str
+    data_type: str
+    include: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class FeatureLookup:
+    """Columns of one feature table, looked up by key.
+
+    `lookup_key` names the caller's columns in the order of the table's primary key; `features` are the table's columns
+    with their Databricks SQL types; `rename` gives a feature another name for the model; `timestamp_lookup_key` asks
+    for the newest row at or before that column's moment.
+    """
+
+    table_name: str
+    table_id: str
+    lookup_key: tuple[str, ...]
+    features: Mapping[str, str]
+    rename: Mapping[str, str] = field(default_factory=dict)
+    timestamp_lookup_key: str | None = None
+
+    def output_name(self, feature: str) -> str:
+        return self.rename.get(feature, feature)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FeatureSpec:
+    """What a model needs from its caller and from feature tables.
+
+    Raises PipelineError when the two do not fit together.
+    """
+
+    inputs: Sequence[Input]
+    lookups: Sequence[FeatureLookup]
+
+    def __post_init__(self) -> None:
+        names = [*(column.name for column in self.inputs), *self.feature_names]
+        doubled = sorted({name for name in names if names.count(name) > 1})
+        if doubled:
+            raise PipelineError(
+                f"The model would get more than one column named {', '.join(doubled)}: rename a lookup's output."
+            )
+        sent = {column.name for column in self.inputs}
+        for lookup in self.lookups:
+            keys = {*lookup.lookup_key, *([lookup.timestamp_lookup_key] if lookup.timestamp_lookup_key else [])}
+            if keys - sent:
+                raise PipelineError(
+                    f"The lookup in {lookup.table_name} needs {', '.join(sorted(keys - sent))}, which the caller does "
+                    f"not send (inputs: {', '.join(sorted(sent))}). Add it to the inputs with include=False."
+                )
+
+    @property
+    def model_columns(self) -> list[str]:
+        """The raw model's columns, in order."""
+        return [*(column.name for column in self.inputs if column.include), *self.feature_names]
+
+    @property
+    def feature_names(self) -> list[str]:
+        """What the looked-up features are called for the model, in order."""
+        return [lookup.output_name(feature) for lookup in self.lookups for feature in lookup.features]
+
+    def document(self, workspace_id: int) -> dict[str, object]:
+        """`feature_spec.yaml` as the library would write it."""
+        # The library orders columns for evaluation: inputs by name, then features by name.
+        in_order = sorted(column.name for column in self.inputs) + sorted(self.feature_names)
+        order = {name: place for place, name in enumerate(in_order)}
+        columns: list[dict[str, object]] = []
+        for column in self.inputs:
+            entry: dict[str, object] = {"data_type": column.data_type}
+            if not column.include:
+                entry["include"] = False
+            columns.append(
+                {column.name: entry | {"topological_ordering": order[column.name], "source": "training_data"}}
+            )
+        for lookup in self.lookups:
+            timestamp = {"timestamp_lookup_key": [lookup.timestamp_lookup_key]} if lookup.timestamp_lookup_key else {}
+            for feature, data_type in lookup.features.items():
+                name = lookup.output_name(feature)
+                entry = {
+                    "table_name": lookup.table_name,
+                    "feature_name": feature,
+                    "lookup_key": list(lookup.lookup_key),
+                    **timestamp,
+                }
+                entry |= {"data_type": data_type, "topological_ordering": order[name], "source": "feature_store"}
+                columns.append({name: entry})
+        tables = {lookup.table_name: lookup.table_id for lookup in self.lookups}
+        return {
+            "input_columns": columns,
+            "workspace_id": str(workspace_id),
+            "feature_store_client_version": _CLIENT_VERSION,
+            "input_tables": [{name: {"table_id": tables[name]}} for name in sorted(tables)],
+            "serialization_version": _SERIALIZATION_VERSION,
+        }
+
+    def signature(self, label: str, label_type: str) -> ModelSignature:
+        """What the caller must send (the inputs), may send to override a lookup (the features), and gets back."""
+        required = [ColSpec(_MLFLOW_TYPES[column.data_type], column.name, required=True) for column in self.inputs]
+        optional = [
+            ColSpec(_MLFLOW_TYPES[data_type], lookup.output_name(feature), required=False)
+            for lookup in self.lookups
+            for feature, data_type in lookup.features.items()
+        ]
+        return ModelSignature(
+            inputs=Schema([*required, *optional]),
+            outputs=Schema([ColSpec(_MLFLOW_TYPES[label_type], label, required=True)]),
+            params=ParamSchema([ParamSpec("result_type", DataType.string, "NO_RESULT_TYPE")]),
+        )
+
+
+def log_feature_model(
+    model: Estimator,
+    spec: FeatureSpec,
+    *,
+    name: str,
+    label: str,
+    label_type: str,
+    workspace_id: int,
+    input_example: pd.DataFrame,
+    pip_requirements: Sequence[str],
+) -> ModelInfo:
+    """Log a scikit-learn `model` with its lookups to the active MLflow run.
+
+    `input_example` is a caller's request: the spec's inputs, no features.
+    """
+    # Left to itself, MLflow puts the pyproject.toml and uv.lock of the working directory into every model as its
+    # environment.
+    os.environ["MLFLOW_UV_AUTO_DETECT"] = "false"
+    signature = spec.signature(label, label_type)
+    with tempfile.TemporaryDirectory() as scratch:
+        data = Path(scratch, _DATA_FOLDER)
+        data.mkdir()
+        # The outer signature is the caller's; the raw model is called by the lookup, with features in their place.
+        raw = Model(signature=ModelSignature(outputs=signature.outputs))
+        mlflow.sklearn.save_model(
+            model,
+            str(data / RAW_MODEL),
+            mlflow_model=raw,
+            pip_requirements=list(pip_requirements),
+            serialization_format="cloudpickle",
+        )
+        conda = yaml.safe_load((data / RAW_MODEL / "conda.yaml").read_text(encoding="utf-8"))
+        for dependency in conda["dependencies"]:
+            if isinstance(dependency, dict):
+                dependency["pip"].append(LOOKUP_CLIENT)
+        document = yaml.safe_dump(
+            spec.document(workspace_id), sort_keys=False, default_flow_style=False, allow_unicode=True
+        )
+        (data / SPEC_FILE).write_text(document, encoding="utf-8")
+        logged: ModelInfo = mlflow.pyfunc.log_model(
+            name=name,
+            loader_module=LOADER_MODULE,
+            data_path=str(data),
+            conda_env=conda,
+            signature=signature,
+            input_example=input_example,
+        )
+    return logged
+
+
+def predict_offline(model_folder: Path, joined: pd.DataFrame) -> list[float]:
+    """Score rows that already carry their features, with the raw model of a logged model's folder.
+
+    This is batch prediction without the lookup: `joined` has the spec's model columns (and may have others), features
+    taken from the feature tables by a join. The endpoint's answer for the same keys must be the same.
+    """
+    data = model_folder / "data" / _DATA_FOLDER
+    spec = yaml.safe_load((data / SPEC_FILE).read_text(encoding="utf-8"))
+    columns = [name for column in spec["input_columns"] for name, entry in column.items() if entry.get("include", True)]
+    raw = mlflow.pyfunc.load_model(str(data / RAW_MODEL))
+    return [float(value) for value in raw.predict(joined[columns])]

@@ -1,0 +1,100 @@
+"""What has to be made again: digests of what went in, kept beside what came out.
+
+The tables carry the digest of the source and of the code that makes tables, as a property of `trips` that is set last.
+A model version carries, as tags, that digest and the digest of the training code and its parameters.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import asdict
+from importlib import resources
+from importlib.resources.abc import Traversable
+from typing import Final
+
+from databricks.sdk import WorkspaceClient
+from databricks.sdk.errors import NotFound
+from mlflow import MlflowClient
+from mlflow.entities.model_registry import ModelVersion
+from mlflow.exceptions import RestException
+
+from pipelines.sql import SqlRunner
+from pipelines.taxi.features import FEATURE_TABLES
+from pipelines.taxi.parameters import Parameters
+
+TABLES_DIGEST: Final = "taxi.tables_digest"
+MODEL_DIGEST: Final = "taxi.model_digest"
+# Versions are read newest first, one request each.
+_VERSIONS_READ: Final = 20
+
+_TABLE_CODE: Final = (
+    "trips.py",
+    "zones.py",
+    "zones.csv",
+    "taxis_csv.py",
+    "sample.py",
+    "ingest.py",
+    "features.py",
+    "sql",
+)
+_MODEL_CODE: Final = ("train.py", "split.py", "metrics.py", "../feature_model.py", "../registration.py")
+
+
+def tables_digest(source_digest: str) -> str:
+    """What `trips` and the feature tables are made of: the source and the code."""
+    return _digest(_TABLE_CODE, source_digest)
+
+
+def model_digest(parameters: Parameters, packages: Mapping[str, str]) -> str:
+    """What a model is made of beside the tables: the code, the parameters, the versions of the packages."""
+    return _digest(_MODEL_CODE, str(sorted(asdict(parameters).items())), str(sorted(packages.items())))
+
+
+def tables_are_fresh(workspace: WorkspaceClient, schema: str, digest: str) -> bool:
+    """Whether `schema` (catalog.schema) has the three tables, made of what `digest` says."""
+    try:
+        trips = workspace.tables.get(f"{schema}.trips")
+        for table in FEATURE_TABLES:
+            workspace.tables.get(f"{schema}.{table.name}")
+    except NotFound:
+        return False
+    return (trips.properties or {}).get(TABLES_DIGEST) == digest
+
+
+def mark_tables(warehouse: SqlRunner, digest: str) -> None:
+    """Remember what the tables are made of; an empty digest says that they are being rewritten."""
+    warehouse.run(f"ALTER TABLE trips SET TBLPROPERTIES ('{TABLES_DIGEST}' = '{digest}')")
+
+
+def find_version(client: MlflowClient, full_name: str, digests: Mapping[str, str]) -> ModelVersion | None:
+    """The newest READY version of `full_name` whose tags hold `digests`; None when there is none or no such model."""
+    try:
+        found = client.search_model_versions(f"name='{full_name}'")
+    except RestException as error:
+        if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "NOT_FOUND"):
+            return None
+        raise
+    numbers = sorted((int(version.version) for version in found if version.status == "READY"), reverse=True)
+    for number in numbers[:_VERSIONS_READ]:
+        # Searching in Unity Catalog does not promise tags; reading one version does.
+        version = client.get_model_version(full_name, str(number))
+        if all(version.tags.get(name) == digest for name, digest in digests.items()):
+            return version
+    return None
+
+
+def _digest(code: tuple[str, ...], *more: str) -> str:
+    hashed = hashlib.sha256()
+    folder = resources.files(__package__)
+    for name in code:
+        for path in _files(folder.joinpath(name)):
+            hashed.update(path.name.encode())
+            hashed.update(path.read_bytes())
+    for text in more:
+        hashed.update(text.encode())
+    return hashed.hexdigest()
+
+
+def _files(entry: Traversable) -> list[Traversable]:
+    if entry.is_file():
+        return [entry]
+    return sorted((file for file in entry.iterdir() if file.is_file()), key=lambda file: file.name)
