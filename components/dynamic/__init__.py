@@ -1,0 +1,18 @@
+"""Dynamic providers: what Databricks serving needs and its plugin lacks. `PublishedTable`, `SmokeQuery`,
+`ModelAlias`."""
+
+from components.dynamic.model_alias import ModelAlias, ModelAliasArgs
+from components.dynamic.published_table import PublishedTable, PublishedTableArgs
+from components.dynamic.smoke_query import SmokeQuery, SmokeQueryArgs
+from components.dynamic.smoke_suite import SmokeCase, SmokeExpectation
+
+__all__ = [
+    "ModelAlias",
+    "ModelAliasArgs",
+    "PublishedTable",
+    "PublishedTableArgs",
+    "SmokeCase",
+    "SmokeExpectation",
+    "SmokeQuery",
+    "SmokeQueryArgs",
+]

@@ -1,0 +1,289 @@
+"""`ModelAlias`: a registered model's alias, moved only when nobody else has moved it meanwhile.
+
+The plugin's `RegisteredModel.aliases` is dropped silently by the service, so the alias is a resource of its own.
+The API has no compare-and-set: the alias is read right before the write and read back after it, and the time
+between the two is published in the journal (`window_ms`) instead of denied.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Literal, get_args
+
+import pulumi
+from pulumi.dynamic import (
+    CheckFailure,
+    CheckResult,
+    CreateResult,
+    DiffResult,
+    ReadResult,
+    Resource,
+    UpdateResult,
+)
+
+from components.dynamic import engine, registry_calls
+from components.dynamic.errors import ProviderError, WorkspaceError
+from components.dynamic.provider import Props, WorkspaceProvider, changed, guarded, is_unknown, known, without_provider
+from components.names import InvalidNameError, ThreePartName, check_alias, check_version
+
+PROVIDER_VERSION = "1"
+JOURNAL_LENGTH = 20
+NOTHING = ""
+
+OnDelete = Literal["keep", "remove", "restore_previous"]
+_IDENTITY = ("model", "alias")
+_IN_PLACE = ("version", "on_delete", "provider_version")
+
+
+class ModelAliasProvider(WorkspaceProvider):
+    """Create, move, watch and release one alias. `version` in state is the version last seen: by a write, or by
+    refresh."""
+
+    @guarded
+    def check(self, _olds: Props, news: Props) -> CheckResult:
+        """Names, then what only the workspace knows: the version is READY, and a new resource takes over nobody's
+        alias."""
+        inputs = without_provider(news)
+        failures: list[CheckFailure] = []
+        for name, rule in _RULES.items():
+            if known(inputs, name) is not None:
+                try:
+                    inputs[name] = rule(inputs[name])
+                except InvalidNameError as error:
+                    failures.append(self.failure(name, error))
+        if not failures and not any(is_unknown(inputs.get(name)) for name in (*_IDENTITY, "version")):
+            failures.extend(self._found_in_workspace(_olds, inputs))
+        return CheckResult(inputs, failures)
+
+    @guarded
+    def diff(self, _id: str, _olds: Props, _news: Props) -> DiffResult:
+        """A move that would be refused is refused here, in preview. `expected_version` and `evidence` alone are no
+        change."""
+        replaces = changed(_olds, _news, _IDENTITY)
+        changes = changed(_olds, _news, _IN_PLACE)
+        if "version" in changes and not replaces and not is_unknown(_news["version"]):
+            self._guarded_live_version(_news, seen=_olds["version"])
+        # The new alias exists before the old one is released: consumers of either never find none.
+        return DiffResult(changes=bool(replaces or changes), replaces=replaces, delete_before_replace=False)
+
+    @guarded
+    def create(self, props: Props) -> CreateResult:
+        """Sets the alias, or adopts it where it points to the declared version already."""
+        inputs = without_provider(props)
+        outs = self._move(inputs, seen=None, journal=[])
+        return CreateResult(id_=f"{inputs['model']}@{inputs['alias']}", outs=outs)
+
+    @guarded
+    def read(self, id_: str, props: Props) -> ReadResult:
+        """Where the alias points now; gone where it (or its model) is gone."""
+        outs = without_provider(props)
+        version = registry_calls.live_version(self.client, outs["model"], outs["alias"])
+        if version is None:
+            return ReadResult(id_="", outs={})
+        return ReadResult(id_=id_, outs={**outs, "version": version})
+
+    @guarded
+    def update(self, _id: str, _olds: Props, _news: Props) -> UpdateResult:
+        """Moves the alias if its version changed; anything else is noted in state without a call."""
+        inputs, olds = without_provider(_news), without_provider(_olds)
+        if inputs["version"] == olds["version"]:
+            return UpdateResult(outs={**olds, **inputs, "evidence": olds.get("evidence")})
+        return UpdateResult(outs=self._move(inputs, seen=olds["version"], journal=olds.get("journal", []), olds=olds))
+
+    @guarded
+    def delete(self, _id: str, _props: Props) -> None:
+        """Keeps the alias, removes it, or gives it back to the version that had it before: as `on_delete` says."""
+        on_delete: OnDelete = _props.get("on_delete", "keep")
+        model, alias, version = _props["model"], _props["alias"], _props["version"]
+        previous = _props.get("previous_version", NOTHING)
+        if on_delete == "keep" or (on_delete == "restore_previous" and previous == version):
+            return
+        live = registry_calls.live_version(self.client, model, alias)
+        if live is None:
+            return
+        if live != version:
+            raise ProviderError(
+                f"alias {alias} of {model} points to version {live}, this stack last saw it at {version}: not released",
+                "Somebody moved it. `pulumi refresh` takes note of the move; then run the same command again",
+            )
+        if on_delete == "remove" or previous == NOTHING:
+            registry_calls.remove_alias(self.client, model, alias)
+            return
+        problem = registry_calls.version_problem(self.client, model, previous)
+        if problem is not None:
+            raise ProviderError(
+                f"alias {alias} of {model} cannot go back to version {previous}: {problem[1]}",
+                'Set on_delete to "keep" or "remove", run `pulumi up`, then destroy again',
+            )
+        registry_calls.point_alias(self.client, model, alias, previous, self.clock)
+
+    def _found_in_workspace(self, olds: Props, inputs: Props) -> list[CheckFailure]:
+        try:
+            problem = registry_calls.version_problem(self.client, inputs["model"], inputs["version"])
+        except ProviderError as error:
+            return [self.failure("version", error)]
+        if problem is not None:
+            return [self.failure(*problem)]
+        is_new = any(olds.get(name) != inputs[name] for name in _IDENTITY)
+        if is_new:
+            try:
+                self._guarded_live_version(inputs, seen=None)
+            except ProviderError as error:
+                return [self.failure("alias", error)]
+        return []
+
+    def _guarded_live_version(self, inputs: Props, *, seen: str | None) -> str | None:
+        """Where the alias points, provided that the move to the declared version is one that somebody has seen.
+
+        Args:
+            seen: the version in state; None where the resource is new.
+
+        Raises:
+            ProviderError: the alias is elsewhere.
+        """
+        model, alias, target = inputs["model"], inputs["alias"], inputs["version"]
+        live = registry_calls.live_version(self.client, model, alias)
+        expected = known(inputs, "expected_version")
+        # A new resource overwrites nothing where there is no alias; a known one has lost it to somebody.
+        if live == target or (live is None and seen is None) or live == (expected or seen):
+            return live
+        found = f"alias {alias} of {model} points to {f'version {live}' if live else 'nothing'}"
+        if expected is not None:
+            raise ProviderError(
+                f"{found}, but expected_version is {expected}: not moved to {target}",
+                f"If version {live} may be replaced, set expected_version to {live!r} or remove it; otherwise find out "
+                "who moved the alias",
+            )
+        if seen is None:
+            raise ProviderError(
+                f"{found} already, and this stack has never seen it: not moved to {target}",
+                f'To take it over from version {live}, set expected_version to "{live}"; to adopt it as it is, set '
+                f'version to "{live}"',
+            )
+        raise ProviderError(
+            f"{found}, this stack last saw it at {seen}: not moved to {target}",
+            "Somebody moved it meanwhile. `pulumi refresh` takes note of the move; then run `pulumi up` again",
+        )
+
+    def _move(
+        self, inputs: Props, *, seen: str | None, journal: list[Props], olds: Mapping[str, Any] | None = None
+    ) -> Props:
+        model, alias, target = inputs["model"], inputs["alias"], inputs["version"]
+        by = registry_calls.who_am_i(self.client)
+        started = self.clock.now()
+        live = self._guarded_live_version(inputs, seen=seen)
+        if live == target:
+            previous = seen if seen is not None else target
+            return {**(olds or {}), **inputs, "previous_version": previous, "journal": journal}
+        engine.progress(f"alias {alias}: version {live or 'none'} -> {target}")
+        registry_calls.point_alias(self.client, model, alias, target, self.clock)
+        entry: Props = {
+            "at": datetime.now(UTC).isoformat(timespec="seconds"),
+            "by": by,
+            "from": live or NOTHING,
+            "to": target,
+            "evidence": inputs.get("evidence", NOTHING),
+            "window_ms": round((self.clock.now() - started) * 1000),
+        }
+        self._tag(model, alias, target, entry)
+        return {
+            **inputs,
+            "previous_version": live or NOTHING,
+            "promoted_at": entry["at"],
+            "promoted_by": by,
+            "journal": [*journal, entry][-JOURNAL_LENGTH:],
+        }
+
+    def _tag(self, model: str, alias: str, version: str, entry: Props) -> None:
+        # A dash is not allowed in a tag's key.
+        key = f"promoted_{alias}".replace("-", "_")
+        try:
+            registry_calls.tag_version(self.client, model, version, key, entry)
+        except WorkspaceError as error:
+            # The alias has moved and the journal in state says so: a tag less must not make the move look failed.
+            engine.warn(
+                self.redact(f"alias {alias} moved to version {version}, but its journal tag was not written: {error}")
+            )
+
+
+def _version_text(value: Any) -> str:
+    # Every number crosses the engine as a float.
+    return check_version(int(value) if isinstance(value, float) and value.is_integer() else value)
+
+
+def _on_delete(value: Any) -> str:
+    if value not in get_args(OnDelete):
+        raise InvalidNameError("on_delete", value, "is unknown", f"use one of {', '.join(get_args(OnDelete))}")
+    return str(value)
+
+
+_RULES = {
+    "model": lambda value: str(ThreePartName.parse(value, what="model")),
+    "alias": check_alias,
+    "version": _version_text,
+    "expected_version": _version_text,
+    "on_delete": _on_delete,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelAliasArgs:
+    """What a `ModelAlias` is made of."""
+
+    model: pulumi.Input[str]
+    """Registered model, `catalog.schema.model`. Another one replaces the resource."""
+    alias: pulumi.Input[str]
+    """Alias, in lower case, not `latest` and not `v1`. Another one replaces the resource: set first, then released."""
+    version: pulumi.Input[str]
+    """Version number that the alias points to; it exists and is READY."""
+    expected_version: pulumi.Input[str] | None = None
+    """Version that the alias must point to before it is moved. The version in state when left out; needed to take
+    over an
+    alias that exists already. Changing it alone moves nothing."""
+    evidence: pulumi.Input[str] | None = None
+    """Digest of what proved the version (`SmokeQuery.digest`): kept in the journal, and it orders the move after
+    the proof."""
+    on_delete: OnDelete = "keep"
+    """What becomes of the alias when the resource goes: `keep` leaves it, `remove` removes it, `restore_previous`
+    points it
+    back to the version that had it before."""
+    provider_version: str = PROVIDER_VERSION
+    """Version of the provider's behaviour; a new one shows as an update that moves nothing."""
+
+
+class ModelAlias(Resource, module="serving", name="ModelAlias"):
+    """An alias of a registered model in Unity Catalog."""
+
+    model: pulumi.Output[str]
+    alias: pulumi.Output[str]
+    version: pulumi.Output[str]
+    """Where the alias points, as last written or seen by refresh."""
+    previous_version: pulumi.Output[str]
+    """Where it pointed before; empty where there was no alias, equal to `version` where it was adopted."""
+    promoted_at: pulumi.Output[str | None]
+    """When this stack moved it (ISO 8601, UTC); nothing where it was adopted."""
+    promoted_by: pulumi.Output[str | None]
+    """Who moved it: user name or application id."""
+    evidence: pulumi.Output[str | None]
+    """What proved the version when it was moved."""
+    journal: pulumi.Output[list[dict[str, Any]]]
+    """The last moves by this stack, oldest first: at, by, from, to, evidence, window_ms (between check and read-
+    back)."""
+
+    def __init__(self, name: str, args: ModelAliasArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        props: Props = {
+            "model": args.model,
+            "alias": args.alias,
+            "version": args.version,
+            "expected_version": args.expected_version,
+            "evidence": args.evidence,
+            "on_delete": args.on_delete,
+            "provider_version": args.provider_version,
+            "previous_version": None,
+            "promoted_at": None,
+            "promoted_by": None,
+            "journal": None,
+        }
+        super().__init__(ModelAliasProvider(), name, props, opts)

@@ -1,0 +1,251 @@
+"""`PublishedTable`: a feature table's copy in an online store, in step with its source before anything depends on it.
+
+The plugin has no resource for it: `OnlineTable` is gone since January 2026, and publishing is a call. What would
+make that call fail, or succeed with a copy nobody can look up, is refused in preview with the SQL that mends it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import pulumi
+from pulumi.dynamic import (
+    CheckFailure,
+    CheckResult,
+    CreateResult,
+    DiffResult,
+    ReadResult,
+    Resource,
+    UpdateResult,
+)
+
+from components.dynamic import publication
+from components.dynamic.errors import AbsentError, ProviderError, WorkspaceError
+from components.dynamic.provider import Props, WorkspaceProvider, changed, guarded, is_unknown, known, without_provider
+from components.dynamic.table_checks import MODES, Publication, seen_primary_keys, source_problems
+from components.dynamic.waiting import wait_for
+from components.names import InvalidNameError, ThreePartName
+
+PROVIDER_VERSION = "1"
+
+# The service refuses to publish under the same name differently (409), so every one of these makes another copy.
+_IDENTITY = ("source_table", "online_store", "online_table", "primary_keys", "timeseries_key", "publish_mode")
+_CHECKED = ("source_table", "primary_keys", "timeseries_key", "publish_mode")
+_SYNC_REMEDY = (
+    "A first sync takes minutes to hours with the table's size: look at the pipeline, or raise timeout_seconds"
+)
+
+
+class PublishedTableProvider(WorkspaceProvider):
+    """Publishes, waits for the first sync, watches, and unpublishes."""
+
+    @guarded
+    def check(self, _olds: Props, news: Props) -> CheckResult:
+        """Names and mode, then the source table as the workspace has it. Reads only."""
+        inputs = without_provider(news)
+        failures = [*self._form(inputs), *self._limits(inputs)]
+        if not failures and not any(is_unknown(inputs.get(name)) for name in _CHECKED):
+            failures = self._source(inputs)
+        return CheckResult(inputs, failures)
+
+    @guarded
+    def diff(self, _id: str, _olds: Props, _news: Props) -> DiffResult:
+        """Another publication replaces this one; a failed sync, or a new provider version, syncs again."""
+        replaces = changed(_olds, _news, _IDENTITY)
+        again = changed(_olds, _news, ["provider_version"]) or _olds.get("state") in (
+            *publication.FAILED,
+            publication.OFFLINE,
+        )
+        # Two publications of one name cannot stand side by side.
+        return DiffResult(changes=bool(replaces or again), replaces=replaces, delete_before_replace=True)
+
+    @guarded
+    def create(self, props: Props) -> CreateResult:
+        """Publishes, or adopts the same publication, and waits until it is online."""
+        inputs = without_provider(props)
+        return CreateResult(id_=inputs["online_table"], outs=self._publish(inputs, last_update=None))
+
+    @guarded
+    def read(self, id_: str, props: Props) -> ReadResult:
+        """The copy as it is: gone when it was deleted; its state, its mode, and the key that its source has now."""
+        outs = without_provider(props)
+        if not publication.table_exists(self.client, outs["online_table"]):
+            return ReadResult(id_="", outs={})
+        state = publication.sync_state(self.client, outs["pipeline_id"])
+        outs["state"] = state.word
+        if state.is_continuous != (outs["publish_mode"] == publication.CONTINUOUS) and state.update_id is not None:
+            # A pipeline does not tell SNAPSHOT from TRIGGERED; only that it is continuous, or not.
+            outs["publish_mode"] = publication.CONTINUOUS if state.is_continuous else "TRIGGERED"
+        try:
+            source = publication.read_table(self.client, outs["source_table"])
+        except AbsentError:
+            # The copy outlives its source; the next preview names what is missing.
+            return ReadResult(id_=id_, outs=outs)
+        outs["primary_keys"] = seen_primary_keys(source, outs["primary_keys"], outs.get("timeseries_key"))
+        return ReadResult(id_=id_, outs=outs)
+
+    @guarded
+    def update(self, _id: str, _olds: Props, _news: Props) -> UpdateResult:
+        """Syncs again and waits, for a publication whose last sync failed."""
+        last = publication.sync_state(self.client, _olds["pipeline_id"]).update_id
+        return UpdateResult(outs=self._publish(without_provider(_news), last_update=last))
+
+    @guarded
+    def delete(self, _id: str, _props: Props) -> None:
+        """Deletes the copy and waits until its name is free."""
+        online_table = _props["online_table"]
+        publication.unpublish(self.client, online_table)
+        wait_for(
+            lambda: (None if publication.table_exists(self.client, online_table) else True, "still there"),
+            what=f"deleting online table {online_table}",
+            poll_seconds=_props.get("poll_seconds", 30.0),
+            timeout_seconds=_props.get("timeout_seconds", 1800.0),
+            clock=self.clock,
+            remedy="Look at the online table in the workspace, then run the same command again",
+        )
+
+    def _publish(self, inputs: Props, *, last_update: str | None) -> Props:
+        source, online_table, store = inputs["source_table"], inputs["online_table"], inputs["online_store"]
+        patience = {"poll_seconds": inputs["poll_seconds"], "timeout_seconds": inputs["timeout_seconds"]}
+        wait_for(
+            lambda: (state if (state := publication.store_state(self.client, store)) == "AVAILABLE" else None, state),
+            what=f"online store {store}",
+            clock=self.clock,
+            remedy="A store takes minutes to start: look at it in the workspace, then run `pulumi up` again",
+            **patience,
+        )
+        pipeline_id = publication.publish(self.client, source, online_table, store, inputs["publish_mode"])
+        if last_update is not None and publication.sync_state(self.client, pipeline_id).update_id == last_update:
+            publication.start_sync(self.client, pipeline_id)
+        state = wait_for(
+            lambda: self._online(online_table, pipeline_id, last_update),
+            what=f"online table {online_table}",
+            clock=self.clock,
+            remedy=f"{_SYNC_REMEDY}. The online table stays; the next `pulumi up` goes on waiting for it",
+            **patience,
+        )
+        return {**inputs, "pipeline_id": pipeline_id, "state": state}
+
+    def _online(self, online_table: str, pipeline_id: str, last_update: str | None) -> tuple[str | None, str]:
+        state = publication.sync_state(self.client, pipeline_id, ignoring=last_update)
+        if state.word in publication.FAILED:
+            raise ProviderError(
+                f"online table {online_table} is {state.word}: {state.cause or 'its pipeline names no cause'}",
+                f"Pipeline {pipeline_id} has the details. Mend the cause, then run `pulumi up` again: it syncs again",
+            )
+        is_online = state.word in publication.ONLINE and publication.table_exists(self.client, online_table)
+        return state.word if is_online else None, state.word
+
+    def _form(self, inputs: Props) -> list[CheckFailure]:
+        failures = []
+        for name in ("source_table", "online_table"):
+            if (text := known(inputs, name)) is not None:
+                try:
+                    inputs[name] = str(ThreePartName.parse(text, what=name))
+                except InvalidNameError as error:
+                    failures.append(self.failure(name, error))
+        source, online = known(inputs, "source_table"), known(inputs, "online_table")
+        if source is not None and online is not None and source.lower() == online.lower():
+            failures.append(
+                self.failure("online_table", f"{online} is the source itself; name the copy, {source}_online")
+            )
+        mode = known(inputs, "publish_mode")
+        if mode is not None and mode not in MODES:
+            failures.append(self.failure("publish_mode", f"{mode!r} is unknown; use one of {', '.join(MODES)}"))
+        keys = known(inputs, "primary_keys")
+        if keys is not None and (not keys or len({key.lower() for key in keys}) != len(keys)):
+            failures.append(
+                self.failure("primary_keys", f"{keys} names no column, or one twice; name each key column once")
+            )
+        return failures
+
+    def _limits(self, inputs: Props) -> list[CheckFailure]:
+        return [
+            self.failure(name, f"is {value:g}, expected more than 0")
+            for name in ("poll_seconds", "timeout_seconds")
+            if (value := known(inputs, name)) is not None and not value > 0
+        ]
+
+    def _source(self, inputs: Props) -> list[CheckFailure]:
+        source = inputs["source_table"]
+        try:
+            table = publication.read_table(self.client, source)
+        except AbsentError as error:
+            missing = (
+                f"{error}. The pipeline that computes the features creates {source}: run it first, or correct the name"
+            )
+            return [self.failure("source_table", missing)]
+        except WorkspaceError as error:
+            needs = (
+                f"\n  Publishing {source} needs USE_CATALOG, USE_SCHEMA and SELECT on it"
+                if error.kind == "denied"
+                else ""
+            )
+            return [self.failure("source_table", f"{error}{needs}")]
+        wanted = Publication(
+            source=ThreePartName.parse(source),
+            primary_keys=tuple(inputs["primary_keys"]),
+            timeseries_key=inputs.get("timeseries_key"),
+            mode=inputs["publish_mode"],
+        )
+        return [self.failure(name, reason) for name, reason in source_problems(table, wanted)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PublishedTableArgs:
+    """What a `PublishedTable` is made of. Everything but the two durations makes another publication when it
+    changes."""
+
+    source_table: pulumi.Input[str]
+    """Feature table, `catalog.schema.table`, with a PRIMARY KEY on columns that are NOT NULL."""
+    online_store: pulumi.Input[str]
+    """Name of the online store; it may still be starting."""
+    online_table: pulumi.Input[str]
+    """Name of the copy, `catalog.schema.table`."""
+    primary_keys: pulumi.Input[Sequence[str]]
+    """Key columns in the order of the source's PRIMARY KEY, with or without the time-series column."""
+    timeseries_key: pulumi.Input[str] | None = None
+    """TIMESERIES column of the PRIMARY KEY: of the rows of one key the copy keeps the newest."""
+    publish_mode: pulumi.Input[Literal["SNAPSHOT", "TRIGGERED", "CONTINUOUS"]] = "TRIGGERED"
+    """SNAPSHOT copies all rows each time. TRIGGERED copies the changes when asked, CONTINUOUS as they come; both
+    read the
+    change data feed."""
+    poll_seconds: float = 30.0
+    """Between two looks at the state."""
+    timeout_seconds: float = 1800.0
+    """For the store to be available, and again for the first sync."""
+    provider_version: str = PROVIDER_VERSION
+    """Version of the provider's behaviour; a new one shows as an update, which syncs again."""
+
+
+class PublishedTable(Resource, module="serving", name="PublishedTable"):
+    """A feature table published to an online store."""
+
+    source_table: pulumi.Output[str]
+    online_store: pulumi.Output[str]
+    online_table: pulumi.Output[str]
+    """Known when the copy is online, so whatever takes it waits for that."""
+    primary_keys: pulumi.Output[list[str]]
+    publish_mode: pulumi.Output[str]
+    pipeline_id: pulumi.Output[str]
+    """The pipeline that keeps the copy in step."""
+    state: pulumi.Output[str]
+    """In the words of Databricks' online tables, for example ONLINE_NO_PENDING_UPDATE."""
+
+    def __init__(self, name: str, args: PublishedTableArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        props: Props = {
+            "source_table": args.source_table,
+            "online_store": args.online_store,
+            "online_table": args.online_table,
+            "primary_keys": args.primary_keys,
+            "timeseries_key": args.timeseries_key,
+            "publish_mode": args.publish_mode,
+            "poll_seconds": args.poll_seconds,
+            "timeout_seconds": args.timeout_seconds,
+            "provider_version": args.provider_version,
+            "pipeline_id": None,
+            "state": None,
+        }
+        super().__init__(PublishedTableProvider(), name, props, opts)
