@@ -142,6 +142,9 @@ def segments(api_path: str) -> tuple[str, ...]:
             )
     if parts[0] not in ROOTS:
         raise invalid(f"Invalid path: unsupported first path component: {parts[0]}. Supported: {', '.join(ROOTS)}.")
+    if parts[0] in ("Models", "Volumes"):
+        # The names of a catalog, a schema and an object in it: Unity Catalog does not tell their cases apart.
+        return (parts[0], *(part.lower() for part in parts[1:4]), *parts[4:])
     return parts
 
 
