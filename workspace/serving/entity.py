@@ -1,0 +1,221 @@
+"""One served entity while it is served: its files, its process, whether it sleeps."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import shutil
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from workspace.http import Json
+from workspace.serving.feature_spec import FeatureSetupError, feature_data, read_spec
+from workspace.serving.process import DeploymentError, Launch, ModelProcess, ProcessGoneError, Reply
+
+# Requests at a time: what the service provisions for a workload size (its lower bound, as one machine has few cores).
+CONCURRENCY = {"Small": 4, "Medium": 8, "Large": 16}
+SECRET = re.compile(r"\{\{secrets/(?P<scope>[^/{}]+)/(?P<key>[^/{}]+)\}\}")
+RESTART_PAUSE_SECONDS = 5.0
+DRAIN_SECONDS = 30.0
+
+OnlineSource = Callable[[str], Path | None]
+SecretOf = Callable[[str, str], str | None]
+
+
+class RetiredError(Exception):
+    """The entity is no longer part of the endpoint's config; the caller looks at the endpoint anew."""
+
+
+class Entity:
+    """A served entity of a live endpoint. Thread-safe; `score` belongs to the event loop."""
+
+    def __init__(self, stored: Json, folder: Path, online: OnlineSource, secret: SecretOf) -> None:
+        self.uid: str = stored["uid"]
+        self.name: str = stored["name"]
+        self.scale_to_zero: bool = stored["scale_to_zero_enabled"]
+        self._stored = stored
+        self._folder = folder
+        self._online = online
+        self._secret = secret
+        self._starting = threading.Lock()
+        self._counting = threading.Lock()
+        self._process: ModelProcess | None = None
+        self._in_flight = 0
+        self._last_used = time.monotonic()
+        self._retired = False
+        self._failed_at: float | None = None
+        self._failure = ""
+
+    @property
+    def pid(self) -> int | None:
+        process = self._process
+        return process.pid if process is not None and process.alive else None
+
+    @property
+    def build_log(self) -> Path:
+        return self._folder / "build.log"
+
+    @property
+    def service_log(self) -> Path:
+        return self._folder / "service.log"
+
+    def build(self, model_folder: Path) -> None:
+        """Take the model's files as they are now. The registry may delete the version later; what is served stays."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        target = self._folder / "model"
+        shutil.rmtree(target, ignore_errors=True)
+        self._log(f"Building served entity {self.name} of {self._model_name()}.")
+        shutil.copytree(model_folder, target, copy_function=_link_or_copy)
+        self._log("Model files are in place.")
+
+    def start(self) -> None:
+        """Have a process that answers. Blocks while it loads. Raises DeploymentError, RetiredError."""
+        with self._starting:
+            if self._retired:
+                raise RetiredError
+            process = self._process
+            if process is not None and process.alive:
+                return
+            if process is not None:
+                process.end()
+                self._process = None
+            self._log("Starting the model server.")
+            try:
+                self._process = ModelProcess(self._launch())
+            except (DeploymentError, FeatureSetupError) as error:
+                self._failed_at, self._failure = time.monotonic(), str(error)
+                self._log(f"Deployment failed. {error}")
+                raise DeploymentError(str(error)) from error
+            self._failed_at, self._last_used = None, time.monotonic()
+            self._log("The model server is ready.")
+
+    async def score(self, content_type: str, body: bytes) -> Reply:
+        """Score one request, waking the process first. Raises DeploymentError, ProcessGoneError, RetiredError."""
+        with self._counting:
+            if self._retired:
+                raise RetiredError
+            self._in_flight += 1
+        try:
+            process = self._process
+            if process is None or not process.alive:
+                await asyncio.to_thread(self.start)
+                process = self._process
+            if process is None:
+                raise ProcessGoneError("the model process ended")
+            return await process.ask(content_type, body)
+        finally:
+            with self._counting:
+                self._in_flight -= 1
+                self._last_used = time.monotonic()
+
+    def rest(self, idle_seconds: float) -> None:
+        """Stop the process where scale to zero is on and nothing was asked for `idle_seconds`."""
+        if not self.scale_to_zero or not self._starting.acquire(blocking=False):
+            return
+        try:
+            with self._counting:
+                idle = self._in_flight == 0 and time.monotonic() - self._last_used >= idle_seconds
+            if idle and self._process is not None:
+                self._process.end()
+                self._process = None
+                self._log("Scaled to zero.")
+        finally:
+            self._starting.release()
+
+    def revive(self) -> None:
+        """Start again what died, where it is not allowed to sleep; after a failure only after a pause."""
+        if self.scale_to_zero or self.pid is not None or self._retired:
+            return
+        if self._failed_at is None or time.monotonic() - self._failed_at >= RESTART_PAUSE_SECONDS:
+            try:
+                self.start()
+            except (DeploymentError, RetiredError):
+                return
+
+    def retire(self) -> None:
+        """Take no more requests, answer those that are here, end the process, delete the model's files."""
+        with self._counting:
+            self._retired = True
+        deadline = time.monotonic() + DRAIN_SECONDS
+        while self._in_flight and time.monotonic() < deadline:
+            time.sleep(0.02)
+        self.end()
+        shutil.rmtree(self._folder / "model", ignore_errors=True)
+
+    def end(self) -> None:
+        self._retired = True
+        process = self._process
+        if process is not None:
+            process.end()
+        with self._starting:
+            if self._process is not None:
+                self._process.end()
+                self._process = None
+
+    def state(self) -> Json:
+        """The deployment state of an entity of the config in force."""
+        if self.pid is not None:
+            return {"deployment": "DEPLOYMENT_READY", "deployment_state_message": ""}
+        if self._failed_at is not None:
+            return {"deployment": "DEPLOYMENT_RECOVERING", "deployment_state_message": self._failure}
+        return {"deployment": "DEPLOYMENT_READY", "deployment_state_message": "Scaled to zero"}
+
+    def _model_name(self) -> str:
+        return f"{self._stored['entity_name']} version {self._stored['entity_version']}"
+
+    def _launch(self) -> Launch:
+        model = self._folder / "model"
+        work = self._folder / "work"
+        work.mkdir(exist_ok=True)
+        return Launch(
+            model_name=self._model_name(),
+            model=model,
+            folder=work,
+            log=self.service_log,
+            online=self._online_sources(model),
+            variables={name: self._resolved(name, value) for name, value in self._stored["environment_vars"].items()},
+            concurrency=CONCURRENCY.get(self._stored["workload_size"])
+            or int(self._stored["max_provisioned_concurrency"]),
+        )
+
+    def _online_sources(self, model: Path) -> dict[str, str]:
+        data = feature_data(model)
+        if data is None:
+            return {}
+        sources = {table: self._online(table) for table in read_spec(data).tables}
+        missing = [table for table, path in sources.items() if path is None]
+        if missing:
+            raise FeatureSetupError(
+                f"Feature lookup setup failed for served entity {self.name}: feature tables {missing} are not "
+                "published to an online store. Publish them, then update the endpoint."
+            )
+        return {table: str(path) for table, path in sources.items()}
+
+    def _resolved(self, name: str, value: str) -> str:
+        reference = SECRET.fullmatch(value)
+        if reference is None:
+            return value
+        secret = self._secret(reference["scope"], reference["key"])
+        if secret is None:
+            raise DeploymentError(
+                f"Environment variable {name} of served entity {self.name} refers to secret "
+                f"{reference['scope']}/{reference['key']}, which does not exist."
+            )
+        return secret
+
+    def _log(self, line: str) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        with self.build_log.open("a") as log:
+            log.write(f"[{time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())}] {line}\n")
+
+
+def _link_or_copy(source: str, target: str) -> str:
+    """A hard link costs nothing and outlives the original's deletion; another file system needs a copy."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
+    return target

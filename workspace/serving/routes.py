@@ -1,0 +1,218 @@
+"""`/api/2.0/serving-endpoints/...`: paths to functions (databricks-sdk 0.156 `serving.ServingEndpointsAPI`)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+from starlette.responses import PlainTextResponse
+from starlette.routing import BaseRoute
+
+from workspace.errors import invalid, not_found
+from workspace.http import Call, Json, api
+from workspace.serving.config import check_endpoint_name, read_config
+from workspace.serving.deployment import Deployments
+from workspace.serving.entity import SecretOf
+from workspace.serving.gateway import BLOCKS, payload_table, read_gateway
+from workspace.serving.inference_table import Outbox, PayloadTables
+from workspace.serving.invocations import Invocations
+from workspace.serving.metrics import Metrics
+from workspace.serving.openapi import describe
+from workspace.serving.store import EndpointStore
+from workspace.serving.views import detailed, summary
+from workspace.settings import Settings
+from workspace.state import State
+from workspace.unity_catalog.tables import Tables
+
+PATH = "/api/2.0/serving-endpoints"
+ONE = f"{PATH}/{{name}}"
+
+
+class HasTables(Protocol):
+    @property
+    def tables(self) -> Tables: ...
+
+
+class RegisteredVersion(Protocol):
+    @property
+    def status(self) -> str: ...
+    @property
+    def folder(self) -> Path: ...
+
+
+class Models(Protocol):
+    def model_version(self, full_name: str, version: str) -> RegisteredVersion: ...
+
+
+class OnlineFeatures(Protocol):
+    def serving_source(self, source_table: str) -> Path | None: ...
+
+
+class Serving:
+    """Model serving of one workspace. `secret` resolves `{{secrets/scope/key}}` of environment variables."""
+
+    def __init__(
+        self,
+        state: State,
+        catalog: HasTables,
+        mlflow: Models,
+        features: OnlineFeatures,
+        secret: SecretOf = lambda _scope, _key: None,
+    ) -> None:
+        settings = Settings(state)
+        folder = state.subfolder("serving")
+        self._models = mlflow
+        self._store = EndpointStore(state.documents)
+        self._payload_tables = PayloadTables(catalog.tables)
+        self._outbox = Outbox(folder / "outbox.db", catalog.tables, settings)
+        self._metrics = Metrics()
+        self._deployments = Deployments(
+            self._store, folder / "endpoints", mlflow.model_version, features.serving_source, secret, settings
+        )
+        self._invocations = Invocations(self._store, self._deployments, self._outbox, self._metrics)
+
+    def routes(self) -> list[BaseRoute]:
+        logs = f"{ONE}/served-models/{{entity}}"
+        return [
+            api("POST", PATH, self._create),
+            api("GET", PATH, lambda _: {"endpoints": [summary(endpoint) for endpoint in self._store.list()]}),
+            api("GET", ONE, lambda call: self._shown(self._store.get(call.path["name"]), call)),
+            api("DELETE", ONE, self._delete),
+            api("PUT", f"{ONE}/config", self._update_config),
+            api("PATCH", f"{ONE}/tags", self._patch_tags),
+            api("PUT", f"{ONE}/ai-gateway", self._put_gateway),
+            api("PUT", f"{ONE}/rate-limits", self._put_rate_limits),
+            api("PATCH", f"{ONE}/notifications", self._patch_notifications),
+            api("GET", f"{ONE}/metrics", self._export_metrics),
+            api("GET", f"{ONE}/openapi", self._openapi),
+            api("GET", f"{logs}/build-logs", lambda call: self._log(call, "build.log")),
+            api("GET", f"{logs}/logs", lambda call: self._log(call, "service.log")),
+            *self._invocations.routes(),
+        ]
+
+    def start(self) -> None:
+        self._outbox.start()
+        self._deployments.start()
+
+    def stop(self) -> None:
+        self._deployments.stop()
+        self._outbox.stop()
+
+    def _create(self, call: Call) -> Json:
+        (name,) = call.require("name")
+        check_endpoint_name(name)
+        body, creator = call.body, call.caller.user_name
+        config = self._read_config(body["config"], creator) if body.get("config") else None
+        gateway = read_gateway(body.get("ai_gateway") or {}, name, None)
+        self._ensure_payload_table(gateway)
+        fields = {
+            "creator": creator,
+            "description": body.get("description") or "",
+            "route_optimized": bool(body.get("route_optimized")),
+            "tags": _tags(body.get("tags") or []),
+            "email_notifications": body.get("email_notifications"),
+            "ai_gateway": gateway,
+            "rate_limits": body.get("rate_limits") or [],
+        }
+        endpoint = self._store.create(name, fields, config)
+        if config is not None:
+            self._deployments.roll_out(endpoint)
+        return self._shown(endpoint, call)
+
+    def _update_config(self, call: Call) -> Json:
+        name = call.path["name"]
+        endpoint = self._store.get(name)
+        previous = (endpoint["config"] or {}).get("served_entities", [])
+        config = self._read_config(call.body, call.caller.user_name, previous)
+        endpoint = self._store.begin(name, config)
+        self._deployments.roll_out(endpoint)
+        return self._shown(endpoint, call)
+
+    def _read_config(self, body: Json, creator: str, previous: list[Json] | None = None) -> Json:
+        config = read_config(body, creator, previous or ())
+        for entity in config["served_entities"]:
+            version = self._models.model_version(entity["entity_name"], entity["entity_version"])
+            if version.status != "READY":
+                raise invalid(
+                    f"Model version {entity['entity_name']} {entity['entity_version']} is {version.status}; "
+                    "an endpoint can serve it when it is READY."
+                )
+        return config
+
+    def _delete(self, call: Call) -> Json:
+        self._deployments.remove(self._store.delete(call.path["name"]))
+        return {}
+
+    def _patch_tags(self, call: Call) -> Json:
+        add, delete = _tags(call.body.get("add_tags") or []), call.body.get("delete_tags") or []
+
+        def change(endpoint: Json) -> None:
+            kept = {tag["key"]: tag for tag in endpoint["tags"] if tag["key"] not in delete}
+            kept.update({tag["key"]: tag for tag in add})
+            endpoint["tags"] = list(kept.values())
+
+        return {"tags": self._store.change(call.path["name"], change)["tags"]}
+
+    def _put_gateway(self, call: Call) -> Json:
+        endpoint = self._store.get(call.path["name"])
+        gateway = read_gateway(call.body, endpoint["name"], endpoint.get("ai_gateway"))
+        self._ensure_payload_table(gateway)
+        changed = self._change(call, lambda stored: stored.update(ai_gateway=gateway))
+        self._deployments.refresh(changed)
+        return {block: gateway[block] for block in BLOCKS if block in gateway}
+
+    def _put_rate_limits(self, call: Call) -> Json:
+        limits = call.body.get("rate_limits") or []
+        self._change(call, lambda stored: stored.update(rate_limits=limits))
+        return {"rate_limits": limits}
+
+    def _patch_notifications(self, call: Call) -> Json:
+        given = call.body.get("email_notifications") or {}
+        self._change(call, lambda stored: stored.update(email_notifications=given))
+        return {"name": call.path["name"], "email_notifications": given}
+
+    def _change(self, call: Call, change: Callable[[Json], None]) -> Json:
+        return self._store.change(call.path["name"], change)
+
+    def _export_metrics(self, call: Call) -> PlainTextResponse:
+        endpoint = self._store.get(call.path["name"])
+        return PlainTextResponse(self._metrics.export(endpoint["id"], endpoint["name"]))
+
+    def _openapi(self, call: Call) -> Json:
+        endpoint = self._store.get(call.path["name"])
+        entities = (endpoint["config"] or {}).get("served_entities", [])
+        folders = {
+            entity["name"]: self._models.model_version(entity["entity_name"], entity["entity_version"]).folder
+            for entity in entities
+        }
+        return describe(endpoint["name"], folders)
+
+    def _log(self, call: Call, which: str) -> Json:
+        endpoint, name = self._store.get(call.path["name"]), call.path["entity"]
+        # The last attempt is what is being looked for after a failure; else what is served.
+        for config in (endpoint["pending_config"], endpoint["config"]):
+            for entity in (config or {}).get("served_entities", []):
+                if entity["name"] == name:
+                    running = self._deployments.entity(endpoint, entity)
+                    path = running.build_log if which == "build.log" else running.service_log
+                    return {"logs": path.read_text(errors="replace") if path.exists() else ""}
+        raise not_found(f"Endpoint '{endpoint['name']}' has no served entity '{name}'.")
+
+    def _ensure_payload_table(self, gateway: Json) -> None:
+        table = payload_table(gateway)
+        if table is not None:
+            self._payload_tables.ensure(table)
+
+    def _shown(self, endpoint: Json, call: Call) -> Json:
+        return detailed(endpoint, self._deployments.state, call.headers.get("host", "127.0.0.1"))
+
+
+def _tags(given: list[Json]) -> list[Json]:
+    """Tags as they are kept; the last of two with the same key counts."""
+    tags = {}
+    for tag in given:
+        if not tag.get("key"):
+            raise invalid("A tag needs a key.")
+        tags[tag["key"]] = {"key": tag["key"], "value": tag.get("value", "")}
+    return list(tags.values())
