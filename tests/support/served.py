@@ -23,7 +23,8 @@ CALLER = Caller(user_name="me@example.com", id="1000000001", groups=("admins", "
 @contextmanager
 def served(state: State, services: Sequence[Service]) -> Iterator[WorkspaceClient]:
     """A client of a server that holds `services` over `state`, on 127.0.0.1 and a free port."""
-    with socket.socket() as listener:
+    # As in workspace.server: asyncio turns Nagle's algorithm off only for sockets that name their protocol.
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
         listener.bind(("127.0.0.1", 0))
         server = uvicorn.Server(
             uvicorn.Config(build_app(state, services, CALLER), log_level="warning", timeout_graceful_shutdown=5)
