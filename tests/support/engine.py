@@ -151,6 +151,14 @@ class EngineProject:
     def write_program(self, source: str) -> None:
         (self.folder / "__main__.py").write_text(source)
 
+    def install_plugin(self, name: str, source: Path) -> None:
+        """Put a Python plugin (`resource-databricks-v1.118.0`) of the test's own where the engine finds it."""
+        folder = self._home / "plugins" / name
+        folder.mkdir(parents=True)
+        runtime = {"name": "python", "options": {"virtualenv": str(PROJECT / ".venv")}}
+        (folder / "PulumiPlugin.yaml").write_text(yaml.safe_dump({"runtime": runtime}))
+        shutil.copy2(source, folder / "__main__.py")
+
     def create_stack(self, config: Mapping[str, Any]) -> None:
         """Make and select the stack, and add `config` (full keys such as `databricks:host`) to its file."""
         self.must("stack", "init", self.stack, "--secrets-provider", "passphrase")
@@ -215,14 +223,13 @@ class EngineProject:
     def environment(self) -> dict[str, str]:
         """What the engine gets to see: nothing of the user's Pulumi or Databricks settings."""
         private = {name: value for name, value in os.environ.items() if name.startswith(("PULUMI_", "DATABRICKS_"))}
-        home = self.folder / ".engine" / "home"
-        _link_plugins(home)
+        _link_plugins(self._home)
         state = self.folder / ".engine" / "state"
         state.mkdir(parents=True, exist_ok=True)
         return {
             **{name: value for name, value in os.environ.items() if name not in private},
             "PATH": os.pathsep.join([str(engine_binary().parent), os.environ.get("PATH", "")]),
-            "PULUMI_HOME": str(home),
+            "PULUMI_HOME": str(self._home),
             "PULUMI_BACKEND_URL": f"file://{state}",
             "PULUMI_CONFIG_PASSPHRASE": self._passphrase,
             "PULUMI_DEBUG_COMMANDS": "true",  # the CLI knows --event-log only so
@@ -230,6 +237,10 @@ class EngineProject:
             "PULUMI_SKIP_UPDATE_CHECK": "true",
             **self.environ,
         }
+
+    @property
+    def _home(self) -> Path:
+        return self.folder / ".engine" / "home"
 
     def _operate(self, verb: str, arguments: Sequence[str]) -> Outcome:
         self._commands += 1
@@ -250,11 +261,12 @@ def engine_binary() -> Path:
 
 
 def _link_plugins(home: Path) -> None:
-    """Let a home of one test see the plugins that the toolchain installed."""
-    home.mkdir(parents=True, exist_ok=True)
+    """Let a home of one test see the plugins that the toolchain installed, but those that the test replaced."""
     plugins, installed = home / "plugins", INSTALLED / "pulumi" / "plugins"
-    if installed.is_dir() and not plugins.exists():
-        plugins.symlink_to(installed)
+    plugins.mkdir(parents=True, exist_ok=True)
+    for plugin in installed.iterdir() if installed.is_dir() else ():
+        if not (plugins / plugin.name).exists():
+            (plugins / plugin.name).symlink_to(plugin)
 
 
 def _events(log: Path) -> list[Event]:
