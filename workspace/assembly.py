@@ -5,8 +5,10 @@ from __future__ import annotations
 from starlette.applications import Starlette
 
 from workspace.app import build_app
+from workspace.files import Files
 from workspace.http import Caller, Service
 from workspace.identity import Identity
+from workspace.mlflow_api import Mlflow
 from workspace.state import State
 
 OWNER = Caller(user_name="owner@embedded.workspace", id="1000000001", groups=("admins", "users"))
@@ -14,5 +16,7 @@ OWNER = Caller(user_name="owner@embedded.workspace", id="1000000001", groups=("a
 
 def assemble(state: State) -> Starlette:
     """The whole workspace over an opened state folder."""
-    services: list[Service] = [Identity(state)]
+    files = Files(state)
+    mlflow = Mlflow(state, lambda catalog, schema: None, files, OWNER.user_name)
+    services: list[Service] = [Identity(state), files, mlflow]
     return build_app(state, services, OWNER)
