@@ -66,6 +66,10 @@ class Steps:
     def __init__(self) -> None:
         self._rows: list[tuple[str, float, str]] = []
 
+    def add(self, name: str, seconds: float) -> None:
+        """A step that was measured elsewhere."""
+        self._rows.append((name, seconds, ""))
+
     @contextmanager
     def step(self, name: str) -> Iterator[None]:
         """Measures the block. A step that raises is listed as failed."""

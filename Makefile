@@ -1,0 +1,11 @@
+# Each target is one line: toolchain/bootstrap.py makes the Python environment, then runs `python -m toolchain <target>`.
+# PROJECT= a folder with a Pulumi.yaml, STACK= (default local), DATA= a folder with real trips, PYTHON= 3.11 or 3.12.
+
+PYTHON ?= $(firstword $(foreach name,python3.11 python3.12 python3,$(shell command -v $(name) 2>/dev/null)))
+ARGUMENTS = $(foreach name,PROJECT STACK DATA STOP FORCE,$(if $($(name)),--$(shell echo $(name) | tr A-Z a-z) '$($(name))'))
+
+.DEFAULT_GOAL := help
+.PHONY: up preview down env test lint logs clean help
+
+up preview down env test lint logs clean help:
+	@$(if $(PYTHON),,$(error Python 3.11 or 3.12 is needed and no python3 is on PATH))$(PYTHON) toolchain/bootstrap.py $@ $(ARGUMENTS)

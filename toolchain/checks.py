@@ -1,0 +1,34 @@
+"""`make lint` and `make test`: each check in turn, its words visible, the first failure remembered."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Mapping, Sequence
+
+from toolchain.layout import Layout
+from toolchain.report import Steps, say
+
+LINTERS: Mapping[str, Sequence[str]] = {
+    "ruff check": ("-m", "ruff", "check"),
+    "ruff format": ("-m", "ruff", "format", "--check"),
+    "mypy": ("-m", "mypy", "."),
+}
+
+#: Two workers: the tests start engines and servers, and two cores are what a small machine has.
+PYTEST = ("-m", "pytest", "-n", "2")
+
+
+def run_checks(
+    checks: Mapping[str, Sequence[str]], layout: Layout, environ: Mapping[str, str], steps: Steps
+) -> list[str]:
+    """Runs all of them, whatever fails, and returns the names of those that did."""
+    failed = []
+    for name, arguments in checks.items():
+        say(f"== {name}")
+        with steps.step(name):
+            code = subprocess.run(
+                [str(layout.python), *arguments], cwd=layout.root, env=dict(environ), check=False
+            ).returncode
+        if code:
+            failed.append(name)
+    return failed

@@ -1,0 +1,239 @@
+"""The commands on a stack: everything it needs is brought up, then Pulumi does what it was asked to."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from toolchain.embedded import running_workspace, stop_workspace
+from toolchain.engine import ensure_engine
+from toolchain.layout import Layout
+from toolchain.locks import clear_lock, holder_is_gone, read_locks
+from toolchain.orphans import find_orphans, stop
+from toolchain.pending import pending_operations, settle
+from toolchain.project import Project, drop_salt, find_project
+from toolchain.provider_plugin import ensure_plugin
+from toolchain.report import Steps, ToolchainError, say
+from toolchain.shell import LOCAL_STACK, Variables, combined, engine_variables, workspace_variables
+from toolchain.stream import run_shown
+
+#: Where the local stack's tables and models are; `Pulumi.local.yaml` says the same.
+CATALOG, SCHEMA = "main", "taxi"
+
+
+class CommandFailed(Exception):  # noqa: N818 - the command failed, and has said why; this only carries its exit code
+    """A command that was run for the user failed, and has said why."""
+
+    def __init__(self, exit_code: int) -> None:
+        super().__init__(f"exit code {exit_code}")
+        self.exit_code = exit_code
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the user asked for.
+
+    Args:
+        project: folder of the Pulumi project, relative to the clone; its root when empty.
+        data: folder with real trips; sample trips when empty.
+        stop_workspace: with `down`, stop the embedded workspace as well.
+    """
+
+    layout: Layout
+    project: str = ""
+    stack: str = LOCAL_STACK
+    data: str = ""
+    stop_workspace: bool = False
+
+    @property
+    def is_local(self) -> bool:
+        return self.stack == LOCAL_STACK
+
+
+@dataclass(frozen=True)
+class Session:
+    """A project with everything in place for the engine to work on one of its stacks."""
+
+    request: Request
+    project: Project
+    engine: Path
+    environ: Mapping[str, str]
+
+    @property
+    def state_is_here(self) -> bool:
+        return self.environ["PULUMI_BACKEND_URL"] == f"file://{self.request.layout.state}"
+
+    @property
+    def state_file(self) -> Path:
+        return self.project.state_file(self.request.layout, self.request.stack)
+
+    def pulumi(self, *arguments: str) -> None:
+        """Runs a command on the stack in front of the user.
+
+        Raises:
+            CommandFailed: it ended with another exit code than 0.
+        """
+        now = datetime.now()
+        log = self.request.layout.logs / f"{now:%Y%m%d-%H%M%S}-{self.request.stack}-{arguments[0]}.log"
+        command = [str(self.engine), *arguments, "--stack", self.request.stack]
+        code = run_shown(command, self.project.folder, self.environ, log)
+        if code:
+            raise CommandFailed(code)
+
+
+def engine_ready(layout: Layout, stack: str, environ: Mapping[str, str], steps: Steps) -> tuple[Path, Variables]:
+    """Brings up engine and plugin; returns the engine and the variables it needs for the stack."""
+    with steps.step("engine"):
+        engine = ensure_engine(layout, environ)
+    variables = engine_variables(layout, engine, environ, stack)
+    with steps.step("databricks plugin"):
+        ensure_plugin(layout, engine.executable, variables.applied(environ), environ)
+    # The engine does not make the folder of a file backend.
+    layout.state.mkdir(parents=True, exist_ok=True)
+    return engine.executable, variables
+
+
+def shell_variables(request: Request, environ: Mapping[str, str], steps: Steps) -> tuple[Path, Variables]:
+    """The same, and for the local stack the running workspace and its credentials."""
+    layout = request.layout
+    engine, variables = engine_ready(layout, request.stack, environ, steps)
+    if not request.is_local:
+        return engine, variables
+    with steps.step("workspace"):
+        workspace = running_workspace(layout, environ, layout.python)
+    return engine, combined(variables, workspace_variables(workspace.address, workspace.token, environ))
+
+
+def up(request: Request, steps: Steps) -> None:
+    """Environment, engine, workspace, pipeline, `pulumi up`, outputs."""
+    session = _ready(request, steps)
+    try:
+        _announce_pending(session)
+        with steps.step("pulumi up"):
+            session.pulumi("up", "--yes", "--skip-preview", "--suppress-outputs")
+        _settle_pending(session)
+        with steps.step("outputs"):
+            session.pulumi("stack", "output")
+    finally:
+        _leave(session)
+
+
+def preview(request: Request, steps: Steps) -> None:
+    """What `up` would change."""
+    session = _ready(request, steps)
+    try:
+        with steps.step("pulumi preview"):
+            session.pulumi("preview")
+    finally:
+        _leave(session)
+
+
+def down(request: Request, steps: Steps) -> None:
+    """`pulumi destroy`. The stack itself stays, empty; so does the workspace, unless it is to be stopped."""
+    layout = request.layout
+    project = find_project(layout, request.project)
+    if request.is_local and not project.state_file(layout, request.stack).is_file():
+        say(f"stack {request.stack} of {project.name} does not exist; there is nothing to destroy")
+    else:
+        session = _session(request, project, steps)
+        try:
+            with steps.step("pulumi destroy"):
+                session.pulumi("destroy", "--yes", "--skip-preview")
+            for pending in pending_operations(session.state_file) if session.state_is_here else ():
+                say(f"{pending} was interrupted earlier; what it made, if anything, is in no state and still there")
+        finally:
+            _leave(session)
+    if request.is_local and request.stop_workspace:
+        with steps.step("stop workspace"):
+            stop_workspace(layout, layout.python)
+
+
+def _ready(request: Request, steps: Steps) -> Session:
+    """The session of a stack that exists and is selected, its pipeline run."""
+    project = find_project(request.layout, request.project)
+    session = _session(request, project, steps)
+    if request.is_local and project.folder == request.layout.root:
+        with steps.step("pipeline"):
+            _run_pipeline(session)
+    with steps.step("select stack"):
+        command = [str(session.engine), "stack", "select", "--create", request.stack]
+        selected = subprocess.run(
+            command, cwd=project.folder, env=dict(session.environ), capture_output=True, text=True, check=False
+        )
+    if selected.returncode:
+        say(f"{selected.stdout}{selected.stderr}".strip())
+        raise CommandFailed(selected.returncode)
+    return session
+
+
+def _session(request: Request, project: Project, steps: Steps) -> Session:
+    engine, variables = shell_variables(request, os.environ, steps)
+    session = Session(request, project, engine, variables.applied(os.environ))
+    _leave(session)
+    _clear_the_way(session)
+    return session
+
+
+def _leave(session: Session) -> None:
+    # Before a run, for the line that a by-hand command in the shell of `make env` has left; after it, for our own.
+    if session.request.is_local:
+        drop_salt(session.project.stack_file(session.request.stack))
+
+
+def _run_pipeline(session: Session) -> None:
+    request = session.request
+    command = [str(request.layout.python), "-m", "pipelines.taxi", "--catalog", CATALOG, "--schema", SCHEMA]
+    if request.data:
+        folder = Path(request.data).expanduser().resolve()
+        if not folder.is_dir():
+            raise ToolchainError(
+                f"DATA is {request.data!r}, but {folder} is not a folder; name the one with taxis.csv."
+            )
+        command += ["--data", str(folder)]
+    code = subprocess.run(command, cwd=request.layout.root, env=dict(session.environ), check=False).returncode
+    if code:
+        raise CommandFailed(code)
+
+
+def _clear_the_way(session: Session) -> None:
+    """Removes what a killed engine has left in the way of the next one, and says so.
+
+    Raises:
+        ToolchainError: another engine is at work on the stack, or may be.
+    """
+    request = session.request
+    orphans = find_orphans(request.layout.pulumi_home)
+    if orphans:
+        listed = ", ".join(str(process.pid) for process in orphans)
+        say(f"stopping plugin processes that outlived a killed engine: {listed}")
+        stop(orphans)
+    if not session.state_is_here:
+        return
+    for lock in read_locks(request.layout.state, session.project.name, request.stack):
+        if not holder_is_gone(lock):
+            raise ToolchainError(
+                f"stack {request.stack} of {session.project.name} is locked by {lock}. Wait for it to end. "
+                f"If it certainly has, run in the shell of `make env`: pulumi cancel --stack {request.stack}"
+            )
+        clear_lock(lock)
+        say(f"cleared the lock of a dead process: {lock}")
+
+
+def _announce_pending(session: Session) -> None:
+    for pending in pending_operations(session.state_file) if session.state_is_here else ():
+        say(f"an earlier run was interrupted while {pending}; it is carried out again")
+
+
+def _settle_pending(session: Session) -> None:
+    if not session.state_is_here or not pending_operations(session.state_file):
+        return
+    settle(session.engine, session.project.folder, session.request.stack, session.environ)
+    for pending in pending_operations(session.state_file):
+        say(
+            f"{pending} was interrupted earlier and the program no longer declares it: look whether it exists, "
+            "then run `pulumi refresh --clear-pending-creates` in the shell of `make env`"
+        )
