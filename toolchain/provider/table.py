@@ -1,0 +1,29 @@
+"""All resource types the stand-in knows, by token."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from toolchain.provider.errors import PluginError
+from toolchain.provider.resources import access, data, features, serving, watching, work
+from toolchain.provider.schema import Resource
+from toolchain.provider.text import listed
+
+RESOURCES: Final[Mapping[str, Resource]] = {
+    row.token: row for row in (*serving.ROWS, *data.ROWS, *access.ROWS, *watching.ROWS, *features.ROWS, *work.ROWS)
+}
+
+
+def find(token: str) -> Resource:
+    """The row of a type token.
+
+    Raises:
+        PluginError: the stand-in does not know the type.
+    """
+    row = RESOURCES.get(token)
+    if row is None:
+        known = listed(item.type_name for item in RESOURCES.values())
+        raise PluginError(
+            f"the stand-in `databricks` plugin does not know the type `{token}`; it knows {known}. Use the official plugin for this stack "
+            "(`pulumi plugin install resource databricks`), or add a row to toolchain/provider/resources"
+        )
+    return row
