@@ -21,12 +21,12 @@ def register_feature_model(model_uri: str, full_name: str, tags: Mapping[str, st
     """
     if "DATABRICKS_RUNTIME_VERSION" in os.environ:
         return mlflow.register_model(model_uri, full_name, tags=dict(tags))
-    with _without_feature_dependencies():
+    with without_feature_dependencies():
         return mlflow.register_model(model_uri, full_name, tags=dict(tags))
 
 
 @contextmanager
-def _without_feature_dependencies() -> Iterator[None]:
+def without_feature_dependencies() -> Iterator[None]:
     # The refusal is one function that every registry dialect of MLflow calls; standing in for it keeps MLflow's own
     # upload, credentials and finalization. The Databricks runtime replaces the same function.
     original = rest_store.get_feature_dependencies

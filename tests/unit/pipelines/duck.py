@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from functools import cache
 
 import duckdb
 import sqlglot
@@ -16,7 +17,7 @@ class Duck:
     """A `SqlRunner` on an in-memory DuckDB."""
 
     def __init__(self) -> None:
-        self._connection = duckdb.connect()
+        self._connection = duckdb.connect(config={"threads": 1})
         # Feature keys must not depend on the session's time zone: a session far from UTC would show it.
         self._connection.execute("SET TimeZone = 'Asia/Kathmandu'")
         self._connection.execute("CREATE MACRO timestamp_micros(micros) AS make_timestamptz(micros)")
@@ -24,9 +25,7 @@ class Duck:
     def run(self, statement: str, parameters: Mapping[str, str] | None = None) -> Result:
         if "SET TBLPROPERTIES" in statement:
             return Result(columns=[], rows=[])
-        (translated,) = sqlglot.transpile(
-            statement, read="databricks", write="duckdb", unsupported_level=sqlglot.ErrorLevel.IGNORE
-        )
+        translated = _translated(statement)
         cursor = self._connection.execute(translated, dict(parameters or {}))
         rows = [[_utc(value) for value in row] for row in cursor.fetchall()]
         return Result(columns=[column[0] for column in cursor.description or []], rows=rows)
@@ -46,6 +45,15 @@ def with_trips(trips: Sequence[Trip]) -> Duck:
     for table in FEATURE_TABLES:
         create_feature_table(duck, table)
     return duck
+
+
+@cache
+def _translated(statement: str) -> str:
+    # Comments and table properties mean nothing to DuckDB.
+    (text,) = sqlglot.transpile(
+        statement, read="databricks", write="duckdb", unsupported_level=sqlglot.ErrorLevel.IGNORE
+    )
+    return str(text)
 
 
 def _utc(value: Value) -> Value:
