@@ -9,23 +9,30 @@ from __future__ import annotations
 
 import inspect
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, NoReturn
 
 import grpc
-from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc
+from google.protobuf import struct_pb2
+from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc, provider_pb2, status_pb2
 
 _SERVICER_METHODS = frozenset({"Check", "Diff", "Create", "Read", "Update", "Delete"})
 _SAY_WITHIN_SECONDS = 5.0
+_PROVIDER_KEY = "__provider"
 
 
 @dataclass(frozen=True)
 class EngineCall:
     """The call of the engine that a provider method is serving."""
 
-    urn: str
+    request: Any
     context: Any
+
+    @property
+    def urn(self) -> str:
+        return str(self.request.urn)
 
 
 def current_call() -> EngineCall | None:
@@ -35,7 +42,7 @@ def current_call() -> EngineCall | None:
         if frame.f_code.co_name in _SERVICER_METHODS:
             request, context = frame.f_locals.get("request"), frame.f_locals.get("context")
             if hasattr(request, "urn") and hasattr(context, "abort"):
-                return EngineCall(urn=str(getattr(request, "urn", "")), context=context)
+                return EngineCall(request=request, context=context)
         frame = frame.f_back
     return None
 
@@ -68,6 +75,30 @@ def fail(text: str, error: type[Exception]) -> NoReturn:
     if call is not None:
         call.context.abort(grpc.StatusCode.FAILED_PRECONDITION, text)
     # Not chained: the original's message and frames may carry what was taken out of this one.
+    raise error(text) from None
+
+
+def fail_partially(text: str, id_: str, outs: Mapping[str, Any], error: type[Exception]) -> NoReturn:
+    """Ends a create that made the thing but not all of it: the engine keeps it in state, and tries an update next.
+
+    Without this, what was made would be in no state, and no `pulumi destroy` would find it.
+
+    Args:
+        outs: what is known of it; the provider's `diff` has to see from it that something is missing.
+        error: raised instead where there is no engine.
+    """
+    call = current_call()
+    if call is None:
+        raise error(text) from None
+    properties = struct_pb2.Struct()
+    properties.update({**outs, _PROVIDER_KEY: call.request.properties[_PROVIDER_KEY]})
+    detail = provider_pb2.ErrorResourceInitFailed(
+        id=id_, properties=properties, inputs=call.request.properties, reasons=[text]
+    )
+    status = status_pb2.Status(code=grpc.StatusCode.UNKNOWN.value[0], message=text)
+    status.details.add().Pack(detail)
+    call.context.set_trailing_metadata((("grpc-status-details-bin", status.SerializeToString()),))
+    call.context.abort(grpc.StatusCode.UNKNOWN, text)
     raise error(text) from None
 
 

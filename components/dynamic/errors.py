@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Literal
 
@@ -34,6 +34,20 @@ class ProviderError(Exception):
 
     def __init__(self, headline: str, *details: str) -> None:
         super().__init__("\n".join([headline, *(f"  {line}" for detail in details for line in detail.splitlines())]))
+
+
+class PartlyMadeError(ProviderError):
+    """A create that made the thing, which then did not become what was asked: it goes into state as it is.
+
+    Args:
+        id_: its id.
+        outs: its properties, as far as they are known.
+    """
+
+    def __init__(self, id_: str, outs: Mapping[str, object], headline: str, *details: str) -> None:
+        super().__init__(headline, *details)
+        self.id = id_
+        self.outs = outs
 
 
 class WorkspaceError(ProviderError):

@@ -175,8 +175,10 @@ class ModelAliasProvider(WorkspaceProvider):
         started = self.clock.now()
         live = self._guarded_live_version(inputs, seen=seen)
         if live == target:
-            previous = seen if seen is not None else target
+            previous = target if seen is None else seen
             return {**(olds or {}), **inputs, "previous_version": previous, "journal": journal}
+        # Undoing somebody's move: the version to go back to stays the one before, not the one that was undone.
+        is_repair = bool(journal) and journal[-1]["to"] == target
         engine.progress(f"alias {alias}: version {live or 'none'} -> {target}")
         registry_calls.point_alias(self.client, model, alias, target, self.clock)
         entry: Props = {
@@ -190,7 +192,7 @@ class ModelAliasProvider(WorkspaceProvider):
         self._tag(model, alias, target, entry)
         return {
             **inputs,
-            "previous_version": live or NOTHING,
+            "previous_version": (olds or {}).get("previous_version", NOTHING) if is_repair else live or NOTHING,
             "promoted_at": entry["at"],
             "promoted_by": by,
             "journal": [*journal, entry][-JOURNAL_LENGTH:],

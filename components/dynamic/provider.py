@@ -19,7 +19,7 @@ from pulumi.runtime import rpc
 
 from components.dynamic import engine
 from components.dynamic.client import SETTING_KEYS, WorkspaceConnectionError, workspace_client
-from components.dynamic.errors import ProviderError
+from components.dynamic.errors import PartlyMadeError, ProviderError
 from components.dynamic.redaction import Redactor
 from components.dynamic.waiting import Clock, SystemClock
 
@@ -93,6 +93,8 @@ class _Boundary:
         if not isinstance(error, Exception):
             return
         text = str(error) if isinstance(error, ProviderError) else _unexpected(error)
+        if isinstance(error, PartlyMadeError):
+            engine.fail_partially(self._redact(text), error.id, error.outs, ProviderError)
         engine.fail(self._redact(text), ProviderError)
 
 

@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 
 ONLINE = frozenset({"ONLINE_NO_PENDING_UPDATE", "ONLINE_CONTINUOUS_UPDATE"})
 FAILED = frozenset({"ONLINE_PIPELINE_FAILED", "OFFLINE_FAILED"})
+PROVISIONING = "PROVISIONING"
 OFFLINE = "OFFLINE"
+# Not there yet, or not any more: an update is due. A sync under way is none of them, it comes and goes by itself.
+INCOMPLETE = FAILED | {OFFLINE, PROVISIONING, "PROVISIONING_PIPELINE_RESOURCES", "PROVISIONING_INITIAL_SNAPSHOT"}
 CONTINUOUS = "CONTINUOUS"
 
 _STARTING = frozenset({"CREATED", "QUEUED", "WAITING_FOR_RESOURCES", "INITIALIZING", "RESETTING", "SETTING_UP_TABLES"})
@@ -150,7 +153,7 @@ def unpublish(client: WorkspaceClient, online_table: str) -> None:
 def _word(states: list[str], is_continuous: bool) -> str:
     """Pipeline updates, newest first, in the words of an online table."""
     if not states:
-        return "PROVISIONING"
+        return PROVISIONING
     latest, was_online = states[0], "COMPLETED" in states[1:] or (is_continuous and "RUNNING" in states[1:])
     if latest == "COMPLETED":
         return "ONLINE_NO_PENDING_UPDATE"

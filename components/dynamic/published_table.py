@@ -22,7 +22,7 @@ from pulumi.dynamic import (
 )
 
 from components.dynamic import publication
-from components.dynamic.errors import AbsentError, ProviderError, WorkspaceError
+from components.dynamic.errors import AbsentError, PartlyMadeError, ProviderError, WorkspaceError
 from components.dynamic.provider import Props, WorkspaceProvider, changed, guarded, is_unknown, known, without_provider
 from components.dynamic.table_checks import MODES, Publication, seen_primary_keys, source_problems
 from components.dynamic.waiting import wait_for
@@ -54,18 +54,26 @@ class PublishedTableProvider(WorkspaceProvider):
     def diff(self, _id: str, _olds: Props, _news: Props) -> DiffResult:
         """Another publication replaces this one; a failed sync, or a new provider version, syncs again."""
         replaces = changed(_olds, _news, _IDENTITY)
-        again = changed(_olds, _news, ["provider_version"]) or _olds.get("state") in (
-            *publication.FAILED,
-            publication.OFFLINE,
-        )
+        again = changed(_olds, _news, ["provider_version"]) or _olds.get("state") in publication.INCOMPLETE
         # Two publications of one name cannot stand side by side.
         return DiffResult(changes=bool(replaces or again), replaces=replaces, delete_before_replace=True)
 
     @guarded
     def create(self, props: Props) -> CreateResult:
-        """Publishes, or adopts the same publication, and waits until it is online."""
+        """Publishes, or adopts the same publication, and waits until it is online.
+
+        A copy that was made and does not come online goes into state as it is: the next `up` syncs it again, and
+        destroy finds it.
+        """
         inputs = without_provider(props)
-        return CreateResult(id_=inputs["online_table"], outs=self._publish(inputs, last_update=None))
+        online_table = inputs["online_table"]
+        pipeline_id = self._publish(inputs)
+        try:
+            state = self._wait(inputs, pipeline_id, last_update=None)
+        except ProviderError as error:
+            outs = {**inputs, "pipeline_id": pipeline_id, "state": publication.PROVISIONING}
+            raise PartlyMadeError(online_table, outs, str(error)) from None
+        return CreateResult(id_=online_table, outs={**inputs, "pipeline_id": pipeline_id, "state": state})
 
     @guarded
     def read(self, id_: str, props: Props) -> ReadResult:
@@ -89,8 +97,13 @@ class PublishedTableProvider(WorkspaceProvider):
     @guarded
     def update(self, _id: str, _olds: Props, _news: Props) -> UpdateResult:
         """Syncs again and waits, for a publication whose last sync failed."""
+        inputs = without_provider(_news)
         last = publication.sync_state(self.client, _olds["pipeline_id"]).update_id
-        return UpdateResult(outs=self._publish(without_provider(_news), last_update=last))
+        pipeline_id = self._publish(inputs)
+        if last is not None and publication.sync_state(self.client, pipeline_id).update_id == last:
+            publication.start_sync(self.client, pipeline_id)
+        state = self._wait(inputs, pipeline_id, last_update=last)
+        return UpdateResult(outs={**inputs, "pipeline_id": pipeline_id, "state": state})
 
     @guarded
     def delete(self, _id: str, _props: Props) -> None:
@@ -106,27 +119,32 @@ class PublishedTableProvider(WorkspaceProvider):
             remedy="Look at the online table in the workspace, then run the same command again",
         )
 
-    def _publish(self, inputs: Props, *, last_update: str | None) -> Props:
-        source, online_table, store = inputs["source_table"], inputs["online_table"], inputs["online_store"]
-        patience = {"poll_seconds": inputs["poll_seconds"], "timeout_seconds": inputs["timeout_seconds"]}
+    def _publish(self, inputs: Props) -> str:
+        """Publishes once the store is available; gives the id of the pipeline."""
+        store = inputs["online_store"]
         wait_for(
             lambda: (state if (state := publication.store_state(self.client, store)) == "AVAILABLE" else None, state),
             what=f"online store {store}",
+            poll_seconds=inputs["poll_seconds"],
+            timeout_seconds=inputs["timeout_seconds"],
             clock=self.clock,
             remedy="A store takes minutes to start: look at it in the workspace, then run `pulumi up` again",
-            **patience,
         )
-        pipeline_id = publication.publish(self.client, source, online_table, store, inputs["publish_mode"])
-        if last_update is not None and publication.sync_state(self.client, pipeline_id).update_id == last_update:
-            publication.start_sync(self.client, pipeline_id)
-        state = wait_for(
+        return publication.publish(
+            self.client, inputs["source_table"], inputs["online_table"], store, inputs["publish_mode"]
+        )
+
+    def _wait(self, inputs: Props, pipeline_id: str, *, last_update: str | None) -> str:
+        """Waits until the copy is online; gives the word for its state."""
+        online_table = inputs["online_table"]
+        return wait_for(
             lambda: self._online(online_table, pipeline_id, last_update),
             what=f"online table {online_table}",
+            poll_seconds=inputs["poll_seconds"],
+            timeout_seconds=inputs["timeout_seconds"],
             clock=self.clock,
             remedy=f"{_SYNC_REMEDY}. The online table stays; the next `pulumi up` goes on waiting for it",
-            **patience,
         )
-        return {**inputs, "pipeline_id": pipeline_id, "state": state}
 
     def _online(self, online_table: str, pipeline_id: str, last_update: str | None) -> tuple[str | None, str]:
         state = publication.sync_state(self.client, pipeline_id, ignoring=last_update)

@@ -32,9 +32,9 @@ def _text(pattern: str) -> re.Pattern[str]:
 # The first that fits is told; the more particular ones stand first.
 _CAUSES = (
     _Cause(
-        "the served model could not set up its feature lookup: log it from a job on a Databricks ML runtime (for example "
-        "17.1.x ML) with its feature lookups, so that databricks-feature-lookup is among its requirements, and register "
-        "a new version",
+        "the served model could not set up its feature lookup: log it from a job on a Databricks ML runtime (for "
+        "example 17.1.x ML) with its feature lookups, so that databricks-feature-lookup is among its requirements, and "
+        "register a new version",
         text=_text(
             r"feature[ _-]?lookup.{0,40}(setup|set up|init\w*).{0,20}fail|fail\w*.{0,40}set ?up.{0,20}feature",
         ),
@@ -48,16 +48,16 @@ _CAUSES = (
         ),
     ),
     _Cause(
-        "there was no answer in time: a cold start is given warm_up_seconds, every other query timeout_seconds; look at "
-        "the entity's state and logs before raising them",
+        "there was no answer in time: a cold start is given warm_up_seconds, every other query timeout_seconds; look "
+        "at the entity's state and logs before raising them",
         text=_text(f"^{TIMED_OUT}"),
     ),
     _Cause("nothing answered: check the network between here and the workspace", text=_text(f"^{UNREACHED}")),
     _Cause("the payload does not fit the model's signature: compare its fields and types with it", status=400),
     _Cause("the credentials are wrong or expired: check DATABRICKS_TOKEN or databricks:token", status=401),
     _Cause(
-        "the caller lacks CAN_QUERY on the endpoint, or the endpoint's creator lacks EXECUTE on the model or SELECT on an "
-        "online table",
+        "the caller lacks CAN_QUERY on the endpoint, or the endpoint's creator lacks EXECUTE on the model or SELECT on "
+        "an online table",
         status=403,
     ),
     _Cause("the endpoint or the served entity does not exist: compare with the endpoint's config", status=404),
