@@ -81,10 +81,13 @@ def _parser() -> argparse.ArgumentParser:
     ):
         command = commands.add_parser(name, help=text, description=text)
         command.add_argument("--state", type=Path, default=DEFAULT_STATE, help="state folder (default: %(default)s)")
-        if name in ("run", "start"):
-            command.add_argument(
-                "--port", type=_port, default=DEFAULT_PORT, help="0 takes a free one (default: %(default)s)"
-            )
+        # Every command takes the same options, so that a caller can hold them in one variable.
+        command.add_argument(
+            "--port",
+            type=_port,
+            default=DEFAULT_PORT,
+            help="for run and start; 0 takes a free one (default: %(default)s)",
+        )
     return parser
 
 

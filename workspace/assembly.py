@@ -6,17 +6,17 @@ from starlette.applications import Starlette
 
 from workspace.app import build_app
 from workspace.files import Files
-from workspace.http import Caller, Service
-from workspace.identity import Identity
+from workspace.http import Service
+from workspace.identity import OWNER, Identity
 from workspace.mlflow_api import Mlflow
 from workspace.state import State
-
-OWNER = Caller(user_name="owner@embedded.workspace", id="1000000001", groups=("admins", "users"))
+from workspace.unity_catalog import UnityCatalog
 
 
 def assemble(state: State) -> Starlette:
     """The whole workspace over an opened state folder."""
+    catalog = UnityCatalog(state)
     files = Files(state)
-    mlflow = Mlflow(state, lambda catalog, schema: None, files, OWNER.user_name)
-    services: list[Service] = [Identity(state), files, mlflow]
+    mlflow = Mlflow(state, catalog.containers.schema, files, OWNER.user_name)
+    services: list[Service] = [Identity(state), catalog, files, mlflow]
     return build_app(state, services, OWNER)

@@ -30,8 +30,8 @@ class DaemonError(Exception):
 def start(folder: Path, port: int) -> tuple[ServerProcess, bool]:
     """The folder's server, which answers, and whether this call started it.
 
-    Raises DaemonError when the port belongs to something else, when the folder's server runs on another port, or when the
-    server does not answer within a minute.
+    Raises DaemonError when the port belongs to something else, when the folder's server runs on another port, or when
+    the server does not answer within a minute.
     """
     folder.mkdir(parents=True, exist_ok=True)
     found = process.running(folder)

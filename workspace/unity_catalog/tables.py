@@ -1,0 +1,425 @@
+"""The one owner of tables: Delta tables on disk, and entries for what is stored elsewhere.
+
+A managed table's columns, properties and comment are kept in its Delta log and nowhere else, so that one commit
+changes them. What Delta has no place for (id, owner, primary key) is kept in a document.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import pyarrow as pa
+from deltalake import DeltaTable, Schema, write_deltalake
+
+from workspace.documents import Document, Documents
+from workspace.errors import bad_request, invalid
+from workspace.unity_catalog import delta_log, names, types
+from workspace.unity_catalog.conform import arrow_schema, conform
+from workspace.unity_catalog.properties import checked as checked_properties
+from workspace.unity_catalog.table import FOREIGN, MANAGED, VIEW, Column, Table
+
+__all__ = ["Column", "Table", "Tables"]
+
+_KIND = "table"
+
+
+class Tables:
+    """Tables by full name, which is not told apart by case. Safe for use from many threads."""
+
+    def __init__(
+        self, documents: Documents, folder: Path, owner: str, require_schema: Callable[[str, str], object]
+    ) -> None:
+        self._documents = documents
+        self._folder = folder
+        self._owner = owner
+        self._require_schema = require_schema
+        self._locks: dict[str, threading.RLock] = {}
+        self._locks_guard = threading.Lock()
+
+    def get(self, full_name: str) -> Table:
+        """Raises ApiError 404 naming the table."""
+        table = self.find(full_name)
+        if table is None:
+            raise names.missing("table", full_name)
+        return table
+
+    def find(self, full_name: str) -> Table | None:
+        document = self._documents.get(_KIND, _key(full_name))
+        return None if document is None else self._table(document)
+
+    def list(self, catalog: str, schema: str) -> list[Table]:
+        """The tables of a schema, by name."""
+        prefix = f"{catalog}.{schema}.".lower()
+        return [self._table(document) for _, document in self._documents.list(_KIND, prefix)]
+
+    def create(
+        self,
+        full_name: str,
+        columns: Sequence[Column],
+        *,
+        primary_key: Sequence[str] = (),
+        primary_key_name: str | None = None,
+        timeseries: str | None = None,
+        properties: Mapping[str, str] | None = None,
+        comment: str | None = None,
+        table_type: str = MANAGED,
+        rows: pa.Table | None = None,
+        replace: bool = False,
+    ) -> Table:
+        """A new Delta table, with its first rows where they are given.
+
+        The columns of the primary key become NOT NULL. `replace` makes the table anew in one commit where there is
+        one: same id, same history, nothing kept of columns, properties and rows.
+
+        Raises ApiError 404 where the schema is missing, 400 where the name is taken or a column cannot be.
+        """
+        if table_type != MANAGED:
+            raise invalid(
+                f"table type {table_type} is not created with rows of its own; use register_foreign or register_view"
+            )
+        key = self._free_name(full_name, replace=replace)
+        declared = _declared(columns, primary_key, timeseries)
+        with self.locked(key):
+            existing = self._documents.get(_KIND, key)
+            if existing is not None and (not replace or existing["table_type"] != MANAGED):
+                raise names.taken("table", key)
+            folder = self._folder / str(uuid.uuid4())
+            try:
+                _create_delta(folder, key, declared, properties or {}, comment)
+                if rows is not None and rows.num_rows:
+                    _append(folder, declared, rows, key)
+            except BaseException:
+                shutil.rmtree(folder, ignore_errors=True)
+                raise
+            constraint = _primary_key(key, primary_key, primary_key_name, timeseries)
+            if existing is None:
+                self._documents.put(_KIND, key, self._document(key, MANAGED, folder.name) | {"primary_key": constraint})
+            else:
+                delta_log.replace_with(self._folder / existing["table_id"], folder)
+                self._change(key, lambda document: document.update(primary_key=constraint))
+            return self.get(key)
+
+    def register_foreign(
+        self,
+        full_name: str,
+        columns: Sequence[Column],
+        properties: Mapping[str, str] | None = None,
+        *,
+        primary_key: Sequence[str] = (),
+        timeseries: str | None = None,
+        comment: str | None = None,
+    ) -> Table:
+        """An entry for a table whose rows live elsewhere (an online table): visible and droppable, without Delta
+        storage.
+        """
+        return self._register(full_name, FOREIGN, columns, properties, comment, primary_key, timeseries, {})
+
+    def register_view(
+        self, full_name: str, columns: Sequence[Column], definition: str, *, comment: str | None = None
+    ) -> Table:
+        return self._register(full_name, VIEW, columns, None, comment, (), None, {"view_definition": definition})
+
+    def drop(self, full_name: str) -> None:
+        """Raises ApiError 404 where there is no such table."""
+        key = _key(full_name)
+        with self.locked(key):
+            document = self._documents.get(_KIND, key)
+            if document is None or not self._documents.delete(_KIND, key):
+                raise names.missing("table", full_name)
+            if document["table_type"] == MANAGED:
+                shutil.rmtree(self._folder / document["table_id"], ignore_errors=True)
+
+    def delta(self, full_name: str) -> DeltaTable:
+        """The Delta table, opened at its newest version; ApiError 404 where it is missing, 400 where it is not
+        Delta.
+        """
+        return DeltaTable(self._delta_folder(self._stored(full_name)))
+
+    def append(self, full_name: str, rows: pa.Table) -> None:
+        """Add rows in one commit. Columns that are missing become NULL.
+
+        Raises ApiError 400 where the rows do not fit (unknown column, other type, NULL where NOT NULL is declared).
+        """
+        with self.locked(full_name):
+            table = self.get(full_name)
+            _append(self._delta_folder(self._stored(full_name)), table.columns, rows, table.full_name)
+
+    def overwrite(self, full_name: str, rows: pa.Table) -> None:
+        """Put `rows` in the place of all rows, in one commit; refusals as in `append`."""
+        with self.locked(full_name):
+            table = self.get(full_name)
+            folder = self._delta_folder(self._stored(full_name))
+            write_deltalake(folder, _conformed(folder, table.columns, rows, table.full_name), mode="overwrite")
+
+    def set_properties(self, full_name: str, values: Mapping[str, str]) -> None:
+        changed = checked_properties(values)
+        if not changed:
+            return
+        with self._altered(full_name) as folder:
+            # delta-rs raises the protocol version that a property needs.
+            DeltaTable(folder).alter.set_table_properties(changed, raise_if_not_exists=False)
+
+    def unset_properties(self, full_name: str, removed: Sequence[str], *, if_exists: bool = False) -> None:
+        present = self.get(full_name).properties
+        unknown = [name for name in removed if name not in present]
+        if unknown and not if_exists:
+            raise invalid(
+                f"[UNSET_NONEXISTENT_PROPERTIES] Attempted to unset non-existent properties {unknown} in "
+                f"table '{full_name}'"
+            )
+        with self._altered(full_name) as folder:
+            delta_log.change_metadata(
+                folder,
+                "UNSET TBLPROPERTIES",
+                configuration=lambda settings: {name: settings[name] for name in settings if name not in removed},
+            )
+
+    def set_comment(self, full_name: str, comment: str | None) -> None:
+        with self._altered(full_name) as folder:
+            delta_log.change_metadata(folder, "SET TABLE COMMENT", description=lambda _: comment)
+
+    def change_columns(
+        self, full_name: str, operation: str, change: Callable[[delta_log.Fields], delta_log.Fields]
+    ) -> None:
+        """Rewrite the Delta schema's fields; the caller has made sure that the rows there are obey the new ones."""
+        with self._altered(full_name) as folder:
+            delta_log.change_metadata(folder, operation, fields=change)
+
+    def set_primary_key(
+        self, full_name: str, columns: Sequence[str], *, timeseries: str | None = None, name: str | None = None
+    ) -> None:
+        """Declare the primary key; 400 where there is one already, or a column is missing or nullable."""
+        with self.locked(full_name):
+            table = self.get(full_name)
+            if table.primary_key:
+                raise invalid(
+                    f"Table '{table.full_name}' already has a primary key constraint '{table.primary_key_name}'"
+                )
+            _declared(table.columns, columns, timeseries)
+            nullable = [column for column in columns if (found := table.column(column)) and found.nullable]
+            if nullable:
+                listed = ", ".join(f"`{column}`" for column in nullable)
+                raise invalid(
+                    f"Cannot create the primary key because its child column(s) {listed} is nullable. "
+                    "Please change the column nullability and retry: "
+                    f"ALTER TABLE {table.full_name} ALTER COLUMN {nullable[0]} SET NOT NULL"
+                )
+            constraint = _primary_key(table.full_name, columns, name, timeseries)
+            self._change(full_name, lambda document: document.update(primary_key=constraint))
+
+    def drop_primary_key(self, full_name: str) -> None:
+        self._change(full_name, lambda document: document.update(primary_key=None))
+
+    def set_owner(self, full_name: str, owner: str) -> None:
+        self._change(full_name, lambda document: document.update(owner=owner))
+
+    @contextmanager
+    def locked(self, full_name: str) -> Iterator[None]:
+        """The table's write lock; a thread that has it may take it again."""
+        with self._locks_guard:
+            lock = self._locks.setdefault(full_name.lower(), threading.RLock())
+        with lock:
+            yield
+
+    def remove_orphans(self) -> None:
+        """Delete the folders that a killed server had begun to fill, or had not finished deleting; at start only."""
+        known = {document["table_id"] for _, document in self._documents.list(_KIND)}
+        for folder in self._folder.iterdir():
+            if folder.name not in known:
+                shutil.rmtree(folder)
+
+    def _free_name(self, full_name: str, *, replace: bool) -> str:
+        catalog, schema, name = names.split(full_name, 3, "table")
+        names.identifier(name, "table")
+        self._require_schema(catalog, schema)
+        key = f"{catalog}.{schema}.{name}"
+        if not replace and self._documents.get(_KIND, key) is not None:
+            raise names.taken("table", key)
+        return key
+
+    def _register(
+        self,
+        full_name: str,
+        table_type: str,
+        columns: Sequence[Column],
+        values: Mapping[str, str] | None,
+        comment: str | None,
+        primary_key: Sequence[str],
+        timeseries: str | None,
+        more: Document,
+    ) -> Table:
+        key = self._free_name(full_name, replace=False)
+        declared = _declared(columns, primary_key, timeseries)
+        document = self._document(key, table_type, str(uuid.uuid4())) | {
+            "columns": [[c.name, c.type_text, c.nullable, c.comment] for c in declared],
+            "properties": dict(values or {}),
+            "comment": comment,
+            "primary_key": _primary_key(key, primary_key, None, timeseries),
+            **more,
+        }
+        if not self._documents.insert(_KIND, key, document):
+            raise names.taken("table", key)
+        return self.get(key)
+
+    @contextmanager
+    def _altered(self, full_name: str) -> Iterator[Path]:
+        with self.locked(full_name):
+            folder = self._delta_folder(self._stored(full_name))
+            yield folder
+            self._change(full_name, lambda _: None)
+
+    def _change(self, full_name: str, change: Callable[[Document], None]) -> None:
+        def apply(document: Document) -> None:
+            change(document)
+            document["updated_at"] = _now()
+
+        if self._documents.update(_KIND, _key(full_name), apply) is None:
+            raise names.missing("table", full_name)
+
+    def _stored(self, full_name: str) -> Document:
+        document = self._documents.get(_KIND, _key(full_name))
+        if document is None:
+            raise names.missing("table", full_name)
+        return document
+
+    def _delta_folder(self, document: Document) -> Path:
+        if document["table_type"] != MANAGED:
+            raise bad_request(
+                f"'{document['full_name']}' is a {document['table_type']} table and has no Delta storage here"
+            )
+        return self._folder / str(document["table_id"])
+
+    def _document(self, key: str, table_type: str, table_id: str) -> Document:
+        now = _now()
+        return {
+            "full_name": key,
+            "table_id": table_id,
+            "table_type": table_type,
+            "owner": self._owner,
+            "created_at": now,
+            "updated_at": now,
+            "primary_key": None,
+        }
+
+    def _table(self, document: Document) -> Table:
+        catalog, schema, name = document["full_name"].split(".")
+        key = document["primary_key"] or {}
+        location = None
+        if document["table_type"] == MANAGED:
+            folder = self._folder / document["table_id"]
+            location = folder.as_uri()
+            try:
+                columns, values, comment = _read_delta(folder)
+            except FileNotFoundError as error:
+                raise names.missing("table", document["full_name"]) from error
+        else:
+            columns = [Column(*column) for column in document["columns"]]
+            values, comment = document["properties"], document["comment"]
+        return Table(
+            catalog_name=catalog,
+            schema_name=schema,
+            name=name,
+            table_id=document["table_id"],
+            table_type=document["table_type"],
+            columns=columns,
+            primary_key=list(key.get("columns", [])),
+            primary_key_name=key.get("name"),
+            timeseries=key.get("timeseries"),
+            properties=values,
+            comment=comment,
+            owner=document["owner"],
+            created_at=document["created_at"],
+            updated_at=document["updated_at"],
+            storage_location=location,
+            view_definition=document.get("view_definition"),
+        )
+
+
+def _key(full_name: str) -> str:
+    return ".".join(part.strip("`") for part in full_name.lower().split("."))
+
+
+def _now() -> int:
+    return int(time.time() * 1000)
+
+
+def _primary_key(
+    full_name: str, columns: Sequence[str], name: str | None, timeseries: str | None
+) -> dict[str, object] | None:
+    if not columns:
+        return None
+    default = f"{full_name.rpartition('.')[2]}_pk"
+    return {"name": name or default, "columns": list(columns), "timeseries": timeseries}
+
+
+def _declared(columns: Sequence[Column], primary_key: Sequence[str], timeseries: str | None) -> list[Column]:
+    """The columns with checked types, those of the key NOT NULL."""
+    if not columns:
+        raise invalid("a table has one column or more")
+    seen = [column.name.lower() for column in columns]
+    doubled = sorted({name for name in seen if seen.count(name) > 1})
+    if doubled:
+        raise invalid(f"[COLUMN_ALREADY_EXISTS] The columns {doubled} are declared more than once")
+    key = [name.lower() for name in primary_key]
+    unknown = [name for name in [*primary_key, *([timeseries] if timeseries else [])] if name.lower() not in seen]
+    if unknown:
+        raise invalid(f"[UNRESOLVED_COLUMN] primary key column(s) {unknown} are not columns of the table: {seen}")
+    if timeseries is not None and timeseries.lower() not in key:
+        raise invalid(f"timeseries column '{timeseries}' is not a column of the primary key {list(primary_key)}")
+    try:
+        return [
+            Column(c.name, types.normalised(c.type_text), c.nullable and c.name.lower() not in key, c.comment)
+            for c in columns
+        ]
+    except types.TypeTextError as error:
+        raise invalid(f"[UNSUPPORTED_DATATYPE] {error}") from error
+
+
+def _create_delta(
+    folder: Path, full_name: str, columns: Sequence[Column], values: Mapping[str, str], comment: str | None
+) -> None:
+    fields = [
+        {
+            "name": column.name,
+            "type": types.parse(column.type_text),
+            "nullable": column.nullable,
+            "metadata": {"comment": column.comment} if column.comment else {},
+        }
+        for column in columns
+    ]
+    DeltaTable.create(
+        folder,
+        Schema.from_json(json.dumps({"type": "struct", "fields": fields})),
+        name=full_name,
+        description=comment,
+        configuration=checked_properties(values),
+        raise_if_key_not_exists=False,
+    )
+
+
+def _append(folder: Path, columns: Sequence[Column], rows: pa.Table, full_name: str) -> None:
+    write_deltalake(folder, _conformed(folder, columns, rows, full_name), mode="append")
+
+
+def _conformed(folder: Path, columns: Sequence[Column], rows: pa.Table, full_name: str) -> pa.Table:
+    return conform(rows, columns, arrow_schema(DeltaTable(folder).schema()), full_name)
+
+
+def _read_delta(folder: Path) -> tuple[list[Column], dict[str, str], str | None]:
+    if not folder.exists():
+        raise FileNotFoundError(folder)
+    delta = DeltaTable(folder)
+    metadata = delta.metadata()
+    fields = json.loads(delta.schema().to_json())["fields"]
+    columns = [
+        Column(field["name"], types.text_of(field["type"]), field["nullable"], field["metadata"].get("comment"))
+        for field in fields
+    ]
+    return columns, dict(metadata.configuration), metadata.description
