@@ -14,6 +14,7 @@ from components.online_table import FeatureOnlineTable, FeatureOnlineTableArgs
 from components.outputs import export_outputs
 from components.registry import check_versions_exist, resolve_aliases, served_entities
 from components.serving_endpoint import EndpointPermission, InferenceTableArgs, ServingEndpoint, ServingEndpointArgs
+from components.smoke import smoke_cases
 from components.stack import connect, load_stack_config
 from components.unpack import UnpackedSchema
 
@@ -42,6 +43,7 @@ tables = [
             publish_mode=table.publish_mode,
             online_table=None if table.online_name is None else config.qualified(table.online_name),
             readers=[config.serving_principal],
+            poll_seconds=config.defaults.publish_poll_seconds,
         ),
     )
     for table in config.feature_tables
@@ -77,7 +79,7 @@ smoke = SmokeQuery(
     SmokeQueryArgs(
         endpoint_name=endpoint.endpoint_name,
         served_entities=endpoint.served_entity_names,
-        queries=[query.as_input() for query in config.smoke.queries],
+        queries=smoke_cases(config.smoke),
         timeout_seconds=config.smoke.timeout_seconds,
         warm_up_seconds=config.smoke.warm_up_seconds,
         initial_delay_seconds=config.smoke.initial_delay_seconds,
@@ -88,7 +90,13 @@ smoke = SmokeQuery(
 aliases = {
     alias: ModelAlias(
         alias,
-        ModelAliasArgs(model=config.model.name, alias=alias, version=versions[alias], evidence=smoke.digest),
+        ModelAliasArgs(
+            model=config.model.name,
+            alias=alias,
+            version=versions[alias],
+            evidence=smoke.digest,
+            on_delete=config.defaults.alias_on_delete,
+        ),
         pulumi.ResourceOptions(depends_on=[smoke]),
     )
     for alias, stated in config.model.aliases.items()

@@ -6,6 +6,7 @@ reported at once, each with its path, the value received and the fix (`component
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
@@ -83,6 +84,10 @@ class ServedEntityConfig(_Section):
     @classmethod
     def _name(cls, value: str | None) -> str | None:
         return value if value is None else check_served_entity_name(value)
+
+    def version_in(self, versions: Mapping[str, str]) -> str:
+        """The version number, with aliases looked up in `versions`."""
+        return self.version if self.version is not None else versions[str(self.alias)]
 
     @model_validator(mode="after")
     def _one_source(self) -> ServedEntityConfig:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,6 +19,10 @@ class Environment:
     """How long an endpoint may take to be created or updated, in Pulumi's duration form."""
     newest_version_allowed: bool
     """Whether an empty model version may mean "the newest READY one"."""
+    publish_poll_seconds: float
+    """Between two looks at a table that is being published: Databricks takes minutes."""
+    alias_on_delete: Literal["keep", "remove"]
+    """What `destroy` does with a managed alias: in prod, jobs outside the stack may read it."""
     loopback_only: bool
     """Whether the stack may only ever reach a workspace on this machine."""
 
@@ -30,6 +35,8 @@ ENVIRONMENTS: dict[str, Environment] = {
             scale_to_zero=True,
             endpoint_timeout="10m",
             newest_version_allowed=True,
+            publish_poll_seconds=0.2,
+            alias_on_delete="remove",
             loopback_only=True,
         ),
         Environment(
@@ -37,6 +44,8 @@ ENVIRONMENTS: dict[str, Environment] = {
             scale_to_zero=True,
             endpoint_timeout="30m",
             newest_version_allowed=True,
+            publish_poll_seconds=30.0,
+            alias_on_delete="remove",
             loopback_only=False,
         ),
         Environment(
@@ -44,6 +53,8 @@ ENVIRONMENTS: dict[str, Environment] = {
             scale_to_zero=False,
             endpoint_timeout="120m",
             newest_version_allowed=False,
+            publish_poll_seconds=30.0,
+            alias_on_delete="keep",
             loopback_only=False,
         ),
     )

@@ -38,7 +38,9 @@ class FeatureOnlineTableArgs:
     """Three-part name of the copy; the source's name plus `_online` when left out."""
     readers: Sequence[str] = ()
     """Principals that may read the copy (SELECT). Authoritative: the stack owns this table."""
-    timeout_seconds: int = 1800
+    poll_seconds: float = 30.0
+    """Between two looks at the first sync."""
+    timeout_seconds: float = 1800.0
     """How long the first sync may take."""
 
     @property
@@ -74,6 +76,7 @@ class FeatureOnlineTable(pulumi.ComponentResource):
                 primary_keys=list(args.primary_keys),
                 timeseries_key=args.timeseries_key,
                 publish_mode=args.publish_mode,
+                poll_seconds=args.poll_seconds,
                 timeout_seconds=args.timeout_seconds,
             ),
             pulumi.ResourceOptions(parent=self, depends_on=dependencies(opts)),

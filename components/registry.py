@@ -53,7 +53,7 @@ def served_entities(
     for entry in endpoint.entities:
         entity = ServedEntityArgs(
             model=model.name,
-            version=versions[entry.alias] if entry.version is None else entry.version,
+            version=entry.version_in(versions),
             traffic_percentage=entry.traffic,
             name=entry.name,
             workload_size=entry.workload_size,
@@ -84,7 +84,7 @@ def check_versions_exist(model_name: str, entities: list[ServedEntityArgs], clie
 @contextmanager
 def _reading(model_name: str, client: WorkspaceClient) -> Iterator[None]:
     """An answer that is an error is not "there is no such version": it stops the preview with the service's words."""
-    from databricks.sdk.errors import DatabricksError
+    from databricks.sdk.errors.base import DatabricksError
 
     try:
         yield

@@ -18,7 +18,7 @@ VALUES: dict[str, Any] = {
     "model_name": "c.s.m",
     "aliases": {"champion": "1"},
     "resolved_version": "1",
-    "previous_versions": {"champion": None},
+    "previous_versions": {"champion": ""},
     "payload_table": "c.s.p_payload",
     "online_store_name": "store",
     "online_table_names": ["c.s.t_online"],
