@@ -21,8 +21,9 @@ from pipelines.sql import SqlRunner
 from pipelines.taxi.features import FEATURE_TABLES
 from pipelines.taxi.parameters import Parameters
 
-TABLES_DIGEST: Final = "taxi.tables_digest"
-MODEL_DIGEST: Final = "taxi.model_digest"
+# Names without dots: Unity Catalog takes none in the tags of a model version.
+TABLES_DIGEST: Final = "taxi_tables_digest"
+MODEL_DIGEST: Final = "taxi_model_digest"
 # Versions are read newest first, one request each.
 _VERSIONS_READ: Final = 20
 

@@ -91,7 +91,7 @@ def run(request: Request, workspace: WorkspaceClient, progress: Progress) -> str
 def _make_tables(
     request: Request, workspace: WorkspaceClient, warehouse: Warehouse, source: Source, digest: str, progress: Progress
 ) -> None:
-    _ensure_schema(request, workspace)
+    ensure_schema(request, workspace)
     create_trips(warehouse)
     mark_tables(warehouse, "")
     loaded = source.load(warehouse)
@@ -108,7 +108,8 @@ def _make_tables(
     mark_tables(warehouse, digest)
 
 
-def _ensure_schema(request: Request, workspace: WorkspaceClient) -> None:
+def ensure_schema(request: Request, workspace: WorkspaceClient) -> None:
+    """Create the schema unless it is there. Raises PipelineError when its catalog is missing."""
     try:
         workspace.schemas.get(request.full_schema)
         return
