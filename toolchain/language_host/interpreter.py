@@ -76,7 +76,8 @@ def interpreter_for(options: Mapping[str, object], root: Path) -> Interpreter:
     named = options.get("virtualenv") or (".venv" if options.get("toolchain") == "uv" else None)
     if named is None:
         return _ambient()
-    folder = Path(os.path.abspath(root / str(named)))
+    # The root may be a link (a plugin folder often is); the named path is meant from where the files are.
+    folder = Path(os.path.abspath(root.resolve() / str(named)))
     executable = folder / "bin" / "python"
     if not executable.is_file():
         found = "is not a virtual environment (no bin/python in it)" if folder.is_dir() else "does not exist"
