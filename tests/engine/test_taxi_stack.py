@@ -1,0 +1,138 @@
+"""The taxi stack, whole: what `up` brings, that it stays as it is, and that nothing is left of it in the end."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from components.outputs import StackOutputs
+from tests.support.taxi import ENDPOINT, MODEL, READS, Taxi, train
+
+RECORD = {
+    "pickup_zip": 10065,
+    "rounded_pickup_datetime": "2019-03-23 20:15:00",
+    "dropoff_zip": 10017,
+    "rounded_dropoff_datetime": "2019-03-23 20:30:00",
+    "trip_distance": 1.6,
+}
+
+
+def test_up_ends_in_outputs_that_keep_the_contract(running: Taxi) -> None:
+    outputs = StackOutputs.model_validate(running.project.outputs())
+    assert outputs.endpoint_name == ENDPOINT
+    assert outputs.endpoint_url.endswith(f"/serving-endpoints/{ENDPOINT}/invocations")
+    assert outputs.aliases == {"champion": "1"}
+    assert outputs.resolved_version == "1"
+    assert set(outputs.online_table_states.values()) == {"ONLINE_NO_PENDING_UPDATE"}
+    assert outputs.smoke_result.status == "passed"
+    assert outputs.smoke_result.answered_by == {"taxi_fare_regressor-1": "ok"}
+    assert running.alias() == outputs.aliases["champion"]
+
+
+def test_a_second_up_changes_nothing_asks_nothing_and_writes_nothing(running: Taxi) -> None:
+    before = running.last_request()
+    outcome = running.project.up()
+    assert outcome.ok, outcome
+    assert outcome.operations() == []
+    written = [(method, path) for method, path in running.requests_since(before) if method not in READS]
+    assert written == []
+
+
+def test_a_first_preview_sends_only_reads_and_wakes_nothing(fresh: Taxi) -> None:
+    before = fresh.last_request()
+    outcome = fresh.project.preview()
+    assert outcome.ok, outcome
+    sent = fresh.requests_since(before)
+    assert sent
+    assert {method for method, _ in sent} <= READS
+    assert not [path for _, path in sent if "invocations" in path]
+
+
+def test_keys_alone_bring_a_fare_by_plain_http_and_by_the_sdk(running: Taxi) -> None:
+    by_http = running.ask({"dataframe_records": [RECORD]})["predictions"]
+    by_sdk = running.server.client().serving_endpoints.query(ENDPOINT, dataframe_records=[RECORD]).predictions
+    assert by_http == by_sdk
+    assert len(by_http) == 1
+    assert 0 < by_http[0] < 200
+
+
+def test_the_request_is_in_the_inference_table_and_the_unpack_job_brings_it_to_the_monitored_one(running: Taxi) -> None:
+    outputs = StackOutputs.model_validate(running.project.outputs())
+    split = {"columns": list(RECORD), "data": [list(RECORD.values()), list(RECORD.values())]}
+    answer = running.ask({"dataframe_split": split, "client_request_id": "from-the-test"})
+    client = running.server.client()
+    _wait_for_rows(running, f"SELECT 1 FROM {outputs.payload_table} WHERE client_request_id = 'from-the-test'")
+
+    for _ in range(2):  # a second run finds nothing new
+        client.jobs.run_now(int(outputs.job_ids["unpack"])).result()
+
+    rows = _query(
+        running,
+        f"SELECT u.record_index, u.pickup_zip, u.trip_distance, u.prediction, u.fare_amount"
+        f" FROM {outputs.monitor_table} u JOIN {outputs.payload_table} p ON u.request_id = p.databricks_request_id"
+        f" WHERE p.client_request_id = 'from-the-test' ORDER BY u.record_index",
+    )
+    predictions = answer["predictions"]
+    assert [(int(row[0]), int(row[1]), float(row[2]), float(row[3]), row[4]) for row in rows] == [
+        (0, 10065, 1.6, predictions[0], None),
+        (1, 10065, 1.6, predictions[1], None),
+    ]
+
+
+def test_a_new_version_is_served_in_place_and_the_alias_follows(running: Taxi) -> None:
+    train(running.server, "--force", "--seed", "7")
+    outcome = running.project.up()
+    assert outcome.ok, outcome
+    assert ("update", "databricks:index/modelServing:ModelServing") in outcome.operations()
+    assert "replace" not in {operation for operation, _ in outcome.operations()}
+    outputs = StackOutputs.model_validate(running.project.outputs())
+    assert (running.alias(), outputs.aliases, outputs.previous_versions) == ("2", {"champion": "2"}, {"champion": "1"})
+
+
+def test_an_alias_moved_by_hand_is_shown_by_refresh_and_repaired_by_the_next_up(running: Taxi) -> None:
+    train(running.server, "--force", "--seed", "7")
+    running.change(lambda serving: serving["model"]["aliases"].update(champion="1"))
+    running.server.client().registered_models.set_alias(MODEL, "champion", 2)
+
+    refused = running.project.up()
+    refreshed = running.project.refresh()
+    assert refreshed.ok, refreshed
+    assert '"1" => "2"' in refreshed.text, refreshed
+    repaired = running.project.up()
+    assert repaired.ok, repaired
+    assert running.alias() == "1"
+    assert refused.ok, refused  # nothing was to be done for the alias as far as state knew
+
+
+def test_destroy_leaves_nothing_of_the_stack_and_touches_nothing_else(running: Taxi) -> None:
+    client = running.server.client()
+    models_before = [version.version for version in client.model_versions.list(MODEL)]
+    outcome = running.project.destroy()
+    assert outcome.ok, outcome
+
+    assert [endpoint.name for endpoint in client.serving_endpoints.list()] == []
+    assert [store.name for store in client.feature_store.list_online_stores()] == []
+    assert list(client.jobs.list()) == []
+    assert list(client.queries.list()) == []
+    tables = {table.name for table in client.tables.list("main", "taxi")}
+    assert tables == {"trips", "trip_pickup_features", "trip_dropoff_features", "taxi_fare_regressor_local_payload"}
+    assert [version.version for version in client.model_versions.list(MODEL)] == models_before
+    assert client.registered_models.get(MODEL, include_aliases=True).aliases in (None, [])
+    assert client.grants.get("function", MODEL).privilege_assignments in (None, [])
+
+
+def _query(taxi: Taxi, statement: str) -> list[list[Any]]:
+    answer = taxi.server.client().statement_execution.execute_statement(statement, "local", wait_timeout="30s")
+    assert answer.status is not None
+    assert answer.status.error is None, answer.status.error
+    assert answer.result is not None
+    return answer.result.data_array or []
+
+
+def _wait_for_rows(taxi: Taxi, statement: str) -> None:
+    """The inference table is delivered late; the workspace's own lag is about a second."""
+    import time
+
+    deadline = time.monotonic() + 30
+    while not _query(taxi, statement):
+        assert time.monotonic() < deadline, f"no row: {statement}"
+        time.sleep(0.2)
