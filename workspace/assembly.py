@@ -11,6 +11,7 @@ from workspace.identity import OWNER, Identity
 from workspace.mlflow_api import Mlflow
 from workspace.state import State
 from workspace.unity_catalog import UnityCatalog
+from workspace.unity_catalog.securables import FUNCTION, Contents
 
 
 def assemble(state: State) -> Starlette:
@@ -18,5 +19,7 @@ def assemble(state: State) -> Starlette:
     catalog = UnityCatalog(state)
     files = Files(state)
     mlflow = Mlflow(state, catalog.containers.schema, files, OWNER.user_name)
+    # Unity Catalog counts models among a schema's functions.
+    catalog.add_contents(Contents(FUNCTION, mlflow.model_names, mlflow.model_id, mlflow.delete_model))
     services: list[Service] = [Identity(state), catalog, files, mlflow]
     return build_app(state, services, OWNER)

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any
 
 from workspace.documents import Document, Documents
 from workspace.errors import ApiError, invalid
 from workspace.unity_catalog import names
+from workspace.unity_catalog.securables import CATALOG, FUNCTION, SCHEMA, TABLE, Contents
 
-CATALOG, SCHEMA = "catalog", "schema"
+# Unity Catalog counts models among the functions.
+_COUNTED = {TABLE: "tables", FUNCTION: "functions", "volume": "volumes"}
 DEFAULT_SCHEMA = "default"
 INFORMATION_SCHEMA = "information_schema"
 
@@ -29,18 +30,6 @@ _CREATABLE = {
 _ISOLATION_MODES = ("OPEN", "ISOLATED")
 
 
-@dataclass(frozen=True)
-class Contents:
-    """One kind of object that lives in schemas: tables, models, volumes."""
-
-    counted_as: str
-    """What the refusal to delete a full schema calls it: `tables`, `functions` (models too), `volumes`."""
-    names: Callable[[str], list[str]]
-    """Full names of the objects in the schema of this full name."""
-    drop: Callable[[str], object]
-    """Delete the object of this full name."""
-
-
 class Containers:
     """Catalogs and schemas by name, in lower case."""
 
@@ -48,15 +37,10 @@ class Containers:
         self._documents = documents
         self._metastore_id = metastore_id
         self._contents: list[Contents] = []
-        self._on_delete: list[Callable[[str, str], object]] = []
 
     def add_contents(self, contents: Contents) -> None:
         """Make schemas know of one more kind of object in them."""
         self._contents.append(contents)
-
-    def on_delete(self, forget: Callable[[str, str], object]) -> None:
-        """Call `forget(securable_type, full_name)` for each catalog and schema that is deleted."""
-        self._on_delete.append(forget)
 
     def create_catalog(self, body: Mapping[str, Any], owner: str) -> Document:
         """A catalog with its `default` schema, as Unity Catalog makes it."""
@@ -65,6 +49,7 @@ class Containers:
         catalog = self._new(body, owner) | {
             "name": name,
             "full_name": name,
+            "catalog_id": str(uuid.uuid4()),
             "catalog_type": "MANAGED_CATALOG",
             "securable_type": "CATALOG",
             "isolation_mode": _isolation_mode(body.get("isolation_mode", "OPEN")),
@@ -145,16 +130,16 @@ class Containers:
         catalog, name = names.split(full_name, 2, SCHEMA)
         key = self.schema(catalog, name)["full_name"]
         found = [(contents, contents.names(key)) for contents in self._contents]
-        counts = dict.fromkeys(("tables", "functions", "volumes"), 0)
+        counts = dict.fromkeys(_COUNTED.values(), 0)
         for contents, inside in found:
-            counts[contents.counted_as] += len(inside)
+            counts[_COUNTED[contents.securable]] += len(inside)
         if any(counts.values()) and not force:
             listed = ", ".join(f"{count} {kind}(s)" for kind, count in counts.items())
             raise ApiError(400, "INVALID_STATE", f"Schema '{key}' is not empty. The schema has {listed}")
         for contents, inside in found:
             for object_name in inside:
                 contents.drop(object_name)
-        self._delete(SCHEMA, key)
+        self._documents.delete(SCHEMA, key)
 
     def delete_catalog(self, name: str, *, force: bool) -> None:
         """Delete a catalog; one with schemas beside an empty `default` only with `force`."""
@@ -169,15 +154,10 @@ class Containers:
             )
         for schema in schemas:
             self.delete_schema(schema["full_name"], force=force)
-        self._delete(CATALOG, key)
+        self._documents.delete(CATALOG, key)
 
     def _occupied(self, full_name: str) -> bool:
         return any(contents.names(full_name) for contents in self._contents)
-
-    def _delete(self, kind: str, key: str) -> None:
-        self._documents.delete(kind, key)
-        for forget in self._on_delete:
-            forget(kind, key)
 
     def _new(self, body: Mapping[str, Any], owner: str) -> Document:
         now = int(time.time() * 1000)

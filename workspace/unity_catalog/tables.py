@@ -54,6 +54,10 @@ class Tables:
         document = self._documents.get(_KIND, _key(full_name))
         return None if document is None else self._table(document)
 
+    def names(self, catalog: str, schema: str) -> list[str]:
+        """Full names of the tables of a schema."""
+        return [key for key, _ in self._documents.list(_KIND, f"{catalog}.{schema}.".lower())]
+
     def list(self, catalog: str, schema: str) -> list[Table]:
         """The tables of a schema, by name."""
         prefix = f"{catalog}.{schema}.".lower()

@@ -1,0 +1,95 @@
+"""Grants: which principal has which privileges on which securable.
+
+Principals are taken as they come: the embedded workspace has no directory of users and groups.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from workspace.documents import Document, Documents
+from workspace.errors import invalid
+from workspace.unity_catalog.securables import PRIVILEGES, Securable, Securables
+
+_KIND = "grants"
+
+
+class Grants:
+    """Privileges by securable. A grant goes with its object: one made anew under the same name has none."""
+
+    def __init__(self, documents: Documents, securables: Securables) -> None:
+        self._documents = documents
+        self._securables = securables
+
+    def get(self, kind: str, full_name: str, principal: str | None = None) -> list[dict[str, Any]]:
+        """Direct grants, by principal."""
+        granted = self._of(self._securables.find(kind, full_name))
+        return [
+            {"principal": who, "privileges": privileges}
+            for who, privileges in sorted(granted.items())
+            if principal in (None, who)
+        ]
+
+    def change(self, kind: str, full_name: str, changes: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        """Add and remove privileges, all changes or none; what remains."""
+        securable = self._securables.find(kind, full_name)
+        wanted = [_checked(securable, change) for change in changes]
+        self._documents.insert(_KIND, securable.key, {"identity": securable.identity, "granted": {}})
+
+        def apply(document: Document) -> None:
+            if document["identity"] != securable.identity:
+                document.update(identity=securable.identity, granted={})
+            granted: dict[str, list[str]] = document["granted"]
+            for principal, add, remove in wanted:
+                kept = (set(granted.get(principal, [])) | add) - remove
+                granted[principal] = sorted(kept)
+                if not kept:
+                    del granted[principal]
+
+        self._documents.update(_KIND, securable.key, apply)
+        return self.get(kind, full_name)
+
+    def effective(self, kind: str, full_name: str, principal: str | None = None) -> list[dict[str, Any]]:
+        """Direct and inherited grants; an inherited one names the container that it comes from."""
+        securable = self._securables.find(kind, full_name)
+        found: dict[str, list[dict[str, str]]] = {}
+        for holder in [securable, *self._securables.above(securable)]:
+            origin = (
+                {}
+                if holder is securable
+                else {"inherited_from_type": holder.kind.upper(), "inherited_from_name": holder.full_name}
+            )
+            for who, privileges in self._of(holder).items():
+                found.setdefault(who, []).extend({"privilege": privilege, **origin} for privilege in privileges)
+        return [
+            {"principal": who, "privileges": privileges}
+            for who, privileges in sorted(found.items())
+            if principal in (None, who)
+        ]
+
+    def _of(self, securable: Securable) -> dict[str, list[str]]:
+        document = self._documents.get(_KIND, securable.key)
+        if document is None or document["identity"] != securable.identity:
+            return {}
+        granted: dict[str, list[str]] = document["granted"]
+        return granted
+
+
+def _checked(securable: Securable, change: Mapping[str, Any]) -> tuple[str, set[str], set[str]]:
+    principal = change.get("principal")
+    if not principal:
+        raise invalid("Missing required field: changes.principal")
+    add, remove = (_privileges(change.get(name)) for name in ("add", "remove"))
+    for privilege in sorted(add):
+        if privilege not in PRIVILEGES[securable.kind]:
+            entity = f"[{securable.full_name}:{securable.kind.upper()}]"
+            raise invalid(
+                f"Privilege {privilege} is not applicable to this entity {entity}. "
+                f"Applicable privileges: {', '.join(sorted(PRIVILEGES[securable.kind]))}",
+            )
+    return str(principal), add, remove
+
+
+def _privileges(values: Any) -> set[str]:
+    return {str(value).upper().replace(" ", "_") for value in values or []}

@@ -1,0 +1,92 @@
+"""What can be granted on: the kinds of securable objects, which of them exist, and who is above whom."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from workspace.errors import invalid
+from workspace.unity_catalog import names
+
+METASTORE, CATALOG, SCHEMA, TABLE, FUNCTION = "metastore", "catalog", "schema", "table", "function"
+
+_IN_SCHEMA = frozenset({"ALL_PRIVILEGES", "MANAGE", "APPLY_TAG", "BROWSE"})
+_TABLE = _IN_SCHEMA | {"SELECT", "MODIFY", "REFRESH"}
+_FUNCTION = _IN_SCHEMA | {"EXECUTE", "CREATE_MODEL_VERSION"}
+_SCHEMA = (
+    _TABLE
+    | _FUNCTION
+    | {"USE_SCHEMA", "CREATE_TABLE", "CREATE_FUNCTION", "CREATE_MODEL", "CREATE_VOLUME", "CREATE_MATERIALIZED_VIEW"}
+    | {"READ_VOLUME", "WRITE_VOLUME", "EXTERNAL_USE_SCHEMA"}
+)
+# https://docs.databricks.com/data-governance/unity-catalog/manage-privileges/privileges.html: a container takes the
+# privileges of what is in it, for all of it.
+PRIVILEGES: dict[str, frozenset[str]] = {
+    METASTORE: frozenset({"CREATE_CATALOG", "CREATE_CONNECTION", "CREATE_EXTERNAL_LOCATION", "MANAGE_ALLOWLIST"}),
+    CATALOG: frozenset(_SCHEMA | {"USE_CATALOG", "CREATE_SCHEMA"}),
+    SCHEMA: frozenset(_SCHEMA),
+    TABLE: frozenset(_TABLE),
+    FUNCTION: frozenset(_FUNCTION),
+}
+
+
+@dataclass(frozen=True)
+class Contents:
+    """One kind of object that lives in schemas: tables; models, which Unity Catalog counts among the functions."""
+
+    securable: str
+    """`table` or `function`."""
+    names: Callable[[str], list[str]]
+    """Full names of the objects in the schema of this full name."""
+    identity: Callable[[str], str]
+    """What tells the object of this full name from one made anew under its name; raises ApiError 404."""
+    drop: Callable[[str], object]
+    """Delete the object of this full name."""
+
+
+@dataclass(frozen=True)
+class Securable:
+    """An object that exists."""
+
+    kind: str
+    full_name: str
+    identity: str
+
+    @property
+    def key(self) -> str:
+        return f"{self.kind}:{self.full_name}"
+
+
+class Securables:
+    """Finds securable objects; each kind says itself what exists."""
+
+    def __init__(self, metastore_id: str) -> None:
+        self._metastore_id = metastore_id
+        self._identity: dict[str, Callable[[str], str]] = {METASTORE: self._metastore}
+
+    def add(self, kind: str, identity: Callable[[str], str]) -> None:
+        self._identity[kind] = identity
+
+    def find(self, kind: str, full_name: str) -> Securable:
+        """Raises ApiError 404 where it is not there, 400 for a kind that the workspace does not have."""
+        kind = kind.lower()
+        if kind == "model":
+            raise invalid("SecurableType 'MODEL' is not valid here: registered models are securables of type FUNCTION")
+        if kind not in self._identity:
+            raise invalid(
+                f"the embedded workspace has no securables of type '{kind}'; it has {', '.join(sorted(self._identity))}"
+            )
+        key = full_name.lower()
+        return Securable(kind, key, self._identity[kind](key))
+
+    def above(self, securable: Securable) -> list[Securable]:
+        """The containers of a securable, the nearest first."""
+        parts = securable.full_name.split(".") if securable.kind != METASTORE else []
+        schema = [self.find(SCHEMA, ".".join(parts[:2]))] if len(parts) == 3 else []
+        catalog = [self.find(CATALOG, parts[0])] if len(parts) >= 2 else []
+        return [*schema, *catalog]
+
+    def _metastore(self, name: str) -> str:
+        if name != self._metastore_id:
+            raise names.missing(METASTORE, name)
+        return self._metastore_id
