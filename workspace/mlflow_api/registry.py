@@ -82,6 +82,12 @@ class Registry:
             found = [rows.to_model(ModelName.parse(row.name), row) for row in session.scalars(query)]
         return found[:limit], found[limit - 1].full_name if len(found) > limit else None
 
+    def model_names(self, catalog: str, schema: str) -> list[str]:
+        prefix = f"{catalog}.{schema}.".lower()
+        with self._reading() as session:
+            query = select(SqlRegisteredModel.name).where(SqlRegisteredModel.name.startswith(prefix, autoescape=True))
+            return list(session.scalars(query))
+
     def update_model(self, name: ModelName, *, by: str, **changes: str) -> RegisteredModel:
         """Change `comment`, `owner` or `deployment_job_id`."""
         with self._writing() as session:

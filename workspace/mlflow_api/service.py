@@ -84,15 +84,31 @@ class Mlflow:
         """The version that an alias points to. ApiError 404 naming the model or the alias that is not there."""
         return self.registry().version_by_alias(ModelName.parse(full_name), parse_alias(alias))
 
-    def registry(self) -> Registry:
-        from workspace.mlflow_api.registry import Registry
+    def model_names(self, schema: str) -> list[str]:
+        """Full names of the models in a schema, which is named by its full name."""
+        catalog, _, name = schema.partition(".")
+        return self.registry().model_names(catalog, name)
 
+    def model_id(self, full_name: str) -> str:
+        """What tells a model from one made anew under its name. ApiError 404 where there is no such model."""
+        return self.registry().model(ModelName.parse(full_name)).id
+
+    def delete_model(self, full_name: str) -> None:
+        """Delete a model with its versions and their files. ApiError 404 where there is no such model."""
+        self.registry().delete_model(ModelName.parse(full_name))
+
+    def registry(self) -> Registry:
         with self._lock:
             if self._registry is None:
-                self._registry = Registry(self._opener.stores().registry.engine, self._files)
+                # The stores first: no other thread may be importing MLflow when this one does.
+                stores = self._opener.stores()
+                from workspace.mlflow_api.registry import Registry
+
+                self._registry = Registry(stores.registry.engine, self._files)
             return self._registry
 
     def _make_routes(self) -> list[BaseRoute]:
+        tracking = self._opener.stores().tracking
         from workspace.mlflow_api.artifacts import ArtifactLists
         from workspace.mlflow_api.experiments import Experiments
         from workspace.mlflow_api.legacy import LegacyDialect
@@ -100,7 +116,6 @@ class Mlflow:
         from workspace.mlflow_api.native import NativeDialect
         from workspace.mlflow_api.runs import Runs
 
-        tracking = self._opener.stores().tracking
         artifacts = ArtifactLists(self._files.path)
         return [
             *LegacyDialect(self.registry(), self._require_schema).routes(),
