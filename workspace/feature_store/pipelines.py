@@ -104,24 +104,21 @@ class Pipelines:
 
     def advance(self, update: Json, state: str, message: str, *, level: str = "INFO") -> None:
         """Move an active update to `state`, and record the event. What was stopped or deleted meanwhile is left so."""
-        moved = False
 
         def change(stored: Json) -> None:
-            nonlocal moved
             if stored["state"] not in ACTIVE:
                 return
-            moved = True
             stored["state"] = state
+            # In the same transaction: who sees the state sees the event.
+            text = f"Update {update['update_id'][:6]} is {state}. {message}"
+            self._event(pipeline_id, update["update_id"], text, level)
             if state == "FAILED":
                 stored["message"] = message
 
         pipeline_id = update["pipeline_id"]
         self._documents.update(UPDATES, f"{pipeline_id}/{update['number']:08d}", change)
-        if not moved:
-            return
-        self.event(pipeline_id, update["update_id"], f"Update {update['update_id'][:6]} is {state}. {message}", level)
 
-    def event(self, pipeline_id: str, update_id: str, message: str, level: str = "INFO") -> None:
+    def _event(self, pipeline_id: str, update_id: str, message: str, level: str) -> None:
         number = self._documents.next_number(f"{EVENTS}/{pipeline_id}")
         event = {
             "id": str(uuid.uuid4()),

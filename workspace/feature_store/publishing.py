@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from workspace.documents import Documents
@@ -42,7 +42,7 @@ class Publishing:
         online_name = str(spec["online_table_name"])
         if len([part for part in online_name.split(".") if part]) != 3:
             raise invalid(f"online_table_name '{online_name}' is not a three-level name: catalog.schema.table")
-        source = cast("Table", self._tables.get(source_name))
+        source = self._tables.get(source_name)
         if source.full_name.lower() == online_name.lower():
             raise invalid(f"online_table_name '{online_name}' is the source table itself; choose another name")
         _check_source(source, mode)
@@ -74,7 +74,13 @@ class Publishing:
 
     def add(self, source: Table, online_name: str, spec: Json, pipeline_id: str, creator: str) -> Json:
         """Record a new online table, and show it in Unity Catalog."""
-        self._tables.register_foreign(online_name, source.columns, comment=f"Online table of {source.full_name}")
+        self._tables.register_foreign(
+            online_name,
+            source.columns,
+            primary_key=source.primary_key,
+            timeseries=source.timeseries,
+            comment=f"Online table of {source.full_name}",
+        )
         published = {
             "name": online_name,
             "source_table": source.full_name,
@@ -95,6 +101,13 @@ class Publishing:
             self._tables.drop(online_name)
         self._documents.delete(KIND, online_name.lower())
         return published
+
+    def dropped(self) -> list[Json]:
+        """Online tables whose entry in Unity Catalog was dropped, by itself or with its schema; forgotten from now on."""
+        gone = self.all(lambda published: self._tables.find(published["name"]) is None)
+        for published in gone:
+            self._documents.delete(KIND, published["name"].lower())
+        return gone
 
     def find(self, online_name: str) -> Json | None:
         return self._documents.get(KIND, online_name.lower())

@@ -105,6 +105,7 @@ class FeatureStore:
         return self._stores.update(call.path["name"], call.body, mask)
 
     def _delete_store(self, call: Call) -> Json:
+        self._clear_dropped()
         name = call.path["name"]
         published = self._publishing.all(lambda one: bool(one["online_store"] == name))
         self._stores.delete(name, [one["name"] for one in published])
@@ -112,6 +113,7 @@ class FeatureStore:
 
     def _publish(self, call: Call) -> Json:
         (spec,) = call.require("publish_spec")
+        self._clear_dropped()
         source, online_name = self._publishing.check(call.path["source"], spec)
         published = self._publishing.existing(source, online_name, spec)
         if published is None:
@@ -128,10 +130,17 @@ class FeatureStore:
         return {"online_table_name": published["name"], "pipeline_id": published["pipeline_id"]}
 
     def _unpublish(self, call: Call) -> Json:
-        published = self._publishing.remove(call.path["name"])
+        self._clear(self._publishing.remove(call.path["name"]))
+        return {}
+
+    def _clear_dropped(self) -> None:
+        """Who drops an online table in Unity Catalog drops what it stands for."""
+        for published in self._publishing.dropped():
+            self._clear(published)
+
+    def _clear(self, published: Json) -> None:
         self._pipelines.delete(published["pipeline_id"])
         self._runner.remove(published)
-        return {}
 
     def _begin(self, published: Json, cause: str, *, full_refresh: bool) -> Json:
         update = self._pipelines.open_update(published["pipeline_id"], cause, full_refresh=full_refresh)

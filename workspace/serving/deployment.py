@@ -73,6 +73,8 @@ class Deployments:
         self._settings = settings
         self._live: dict[str, Live] = {}
         self._entities: dict[str, Entity] = {}
+        # Held while an endpoint changes what it serves, so that a deletion and a roll-out never cross.
+        self._switching = threading.Lock()
         self._stopping = threading.Event()
         self._threads: list[threading.Thread] = []
 
@@ -107,16 +109,22 @@ class Deployments:
         """Bring the pending config of an endpoint into force, in the background."""
         self._spawn(lambda: self._roll_out(endpoint), f"rollout-{endpoint['name']}")
 
-    def refresh(self, endpoint: Json) -> None:
-        """Take up what changed beside the config: inference table, rate limits."""
-        live = self._live.get(endpoint["name"])
-        if live is not None:
-            gateway = endpoint.get("ai_gateway") or {}
-            limits = tuple(gateway.get("rate_limits", ()))
-            self._live[endpoint["name"]] = replace(live, payload_table=payload_table(gateway), rate_limits=limits)
+    def change(self, name: str, change: Callable[[Json], None]) -> Json:
+        """Change an endpoint beside its config, and take up a changed inference table or rate limit at once."""
+        with self._switching:
+            endpoint = self._store.change(name, change)
+            live = self._live.get(name)
+            if live is not None:
+                gateway = endpoint.get("ai_gateway") or {}
+                limits = tuple(gateway.get("rate_limits", ()))
+                self._live[name] = replace(live, payload_table=payload_table(gateway), rate_limits=limits)
+        return endpoint
 
-    def remove(self, endpoint: Json) -> None:
-        live = self._live.pop(endpoint["name"], None)
+    def delete(self, name: str) -> None:
+        """Delete an endpoint; its processes end in the background, after the requests they have."""
+        with self._switching:
+            endpoint = self._store.delete(name)
+            live = self._live.pop(name, None)
         entities = list(live.entities.values()) if live else []
         for entity in entities:
             self._entities.pop(entity.uid, None)
@@ -143,12 +151,16 @@ class Deployments:
             for entity in made.values():
                 entity.end()
             return
-        if not failures and self._store.succeed(endpoint["id"], endpoint["name"], version):
-            self._go_live(self._store.get(endpoint["name"]), made)
-            return
-        self._store.fail(endpoint["id"], endpoint["name"], version, failures)
+        with self._switching:
+            if not failures and self._store.succeed(endpoint["id"], endpoint["name"], version):
+                self._go_live(self._store.get(endpoint["name"]), made)
+                return
+            failed = self._store.fail(endpoint["id"], endpoint["name"], version, failures)
         for entity in made.values():
             entity.retire()
+        if not failed:
+            # The endpoint was deleted meanwhile, and its folder with it; what was built since then goes too.
+            shutil.rmtree(self._folder / endpoint["id"], ignore_errors=True)
 
     def _bring_up(self, entity: Entity | None, stored: Json) -> str | None:
         """Build and start an entity that is new; what went wrong, None where it answers."""

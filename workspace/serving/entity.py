@@ -20,6 +20,8 @@ CONCURRENCY = {"Small": 4, "Medium": 8, "Large": 16}
 SECRET = re.compile(r"\{\{secrets/(?P<scope>[^/{}]+)/(?P<key>[^/{}]+)\}\}")
 RESTART_PAUSE_SECONDS = 5.0
 DRAIN_SECONDS = 30.0
+# The service's limit for one request (docs, "Model Serving limits").
+REQUEST_SECONDS = 297.0
 
 OnlineSource = Callable[[str], Path | None]
 SecretOf = Callable[[str, str], str | None]
@@ -43,6 +45,7 @@ class Entity:
         self._starting = threading.Lock()
         self._counting = threading.Lock()
         self._process: ModelProcess | None = None
+        self._loading: ModelProcess | None = None
         self._in_flight = 0
         self._last_used = time.monotonic()
         self._retired = False
@@ -84,7 +87,7 @@ class Entity:
                 self._process = None
             self._log("Starting the model server.")
             try:
-                self._process = ModelProcess(self._launch())
+                self._process = self._loaded(self._launch())
             except (DeploymentError, FeatureSetupError) as error:
                 self._failed_at, self._failure = time.monotonic(), str(error)
                 self._log(f"Deployment failed. {error}")
@@ -93,7 +96,10 @@ class Entity:
             self._log("The model server is ready.")
 
     async def score(self, content_type: str, body: bytes) -> Reply:
-        """Score one request, waking the process first. Raises DeploymentError, ProcessGoneError, RetiredError."""
+        """Score one request, waking the process first.
+
+        Raises DeploymentError, ProcessGoneError, RetiredError, and TimeoutError after 297 s.
+        """
         with self._counting:
             if self._retired:
                 raise RetiredError
@@ -105,7 +111,8 @@ class Entity:
                 process = self._process
             if process is None:
                 raise ProcessGoneError("the model process ended")
-            return await process.ask(content_type, body)
+            async with asyncio.timeout(REQUEST_SECONDS):
+                return await process.ask(content_type, body)
         finally:
             with self._counting:
                 self._in_flight -= 1
@@ -146,10 +153,11 @@ class Entity:
         shutil.rmtree(self._folder / "model", ignore_errors=True)
 
     def end(self) -> None:
+        """End the process, also one that is loading; the entity takes no more requests."""
         self._retired = True
-        process = self._process
-        if process is not None:
-            process.end()
+        loading = self._loading
+        if loading is not None:
+            loading.end()
         with self._starting:
             if self._process is not None:
                 self._process.end()
@@ -162,6 +170,20 @@ class Entity:
         if self._failed_at is not None:
             return {"deployment": "DEPLOYMENT_RECOVERING", "deployment_state_message": self._failure}
         return {"deployment": "DEPLOYMENT_READY", "deployment_state_message": "Scaled to zero"}
+
+    def _loaded(self, launch: Launch) -> ModelProcess:
+        process = ModelProcess(launch)
+        self._loading = process
+        try:
+            if self._retired:
+                raise DeploymentError("The served entity was removed while it was starting.")
+            process.load()
+        except DeploymentError:
+            process.end()
+            raise
+        finally:
+            self._loading = None
+        return process
 
     def _model_name(self) -> str:
         return f"{self._stored['entity_name']} version {self._stored['entity_version']}"

@@ -1,7 +1,7 @@
 """AI Gateway inference tables: what was asked and answered, first in a durable outbox, then in the payload table.
 
 A row is in the outbox before the caller has the answer. A thread moves rows to Delta in batches and names the last row
-of each batch in the same Delta commit (an application transaction): what a killed server had written, the next one knows.
+of each batch in the same Delta commit (an application transaction), where the next server finds it.
 Columns: https://docs.databricks.com/aws/en/ai-gateway/inference-tables (AI Gateway-enabled inference table schema).
 """
 

@@ -117,7 +117,9 @@ async def _score(entity: Entity, content_type: str, body: bytes) -> Reply:
     started = time.time()
     try:
         return await entity.score(content_type, body)
+    except TimeoutError:
+        failure = ApiError(504, "DEADLINE_EXCEEDED", f"Served entity '{entity.name}' did not answer in time.")
     except (ProcessGoneError, DeploymentError) as error:
         failure = ApiError(500, "INTERNAL_ERROR", f"Served entity '{entity.name}' failed: {error}")
-        body = json.dumps(failure.body()).encode()
-        return Reply(failure.status, JSON, body, None, (time.time() - started) * 1000)
+    body = json.dumps(failure.body()).encode()
+    return Reply(failure.status, JSON, body, None, (time.time() - started) * 1000)

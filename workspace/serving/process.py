@@ -56,7 +56,7 @@ class Reply:
 
 
 class ModelProcess:
-    """A running model process. Started from any thread; asked from the event loop."""
+    """A running model process. Made, loaded and ended from any thread; asked from the event loop."""
 
     def __init__(self, launch: Launch) -> None:
         ours, theirs = socket.socketpair()
@@ -82,15 +82,11 @@ class ModelProcess:
         finally:
             theirs.close()
             os.close(lifeline_read)
+        self._launch = launch
         self._socket = ours
         self._channel: _Channel | None = None
         self._ending = threading.Lock()
         self._ended = False
-        try:
-            self._load(launch)
-        except BaseException:
-            self.end()
-            raise
 
     @property
     def pid(self) -> int:
@@ -121,9 +117,14 @@ class ModelProcess:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._process.wait(END_SECONDS)
             if self._channel is None:
+                # Wakes a thread that waits for the model to load.
+                with contextlib.suppress(OSError):
+                    self._socket.shutdown(socket.SHUT_RDWR)
                 self._socket.close()
 
-    def _load(self, launch: Launch) -> None:
+    def load(self) -> None:
+        """Have the model loaded; blocks until it is. Raises DeploymentError, also where `end` is called meanwhile."""
+        launch = self._launch
         self._socket.settimeout(LOAD_SECONDS)
         config = {
             "model_name": launch.model_name,
@@ -149,7 +150,10 @@ class ModelProcess:
 
     async def _connect(self, channel: _Channel) -> None:
         loop = asyncio.get_running_loop()
-        await loop.create_unix_connection(lambda: channel, sock=self._socket)
+        try:
+            await loop.create_unix_connection(lambda: channel, sock=self._socket)
+        except OSError as error:
+            raise ProcessGoneError(f"the model process cannot be reached: {error}") from error
 
 
 class _Channel(asyncio.Protocol):

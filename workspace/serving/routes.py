@@ -141,7 +141,7 @@ class Serving:
         return config
 
     def _delete(self, call: Call) -> Json:
-        self._deployments.remove(self._store.delete(call.path["name"]))
+        self._deployments.delete(call.path["name"])
         return {}
 
     def _patch_tags(self, call: Call) -> Json:
@@ -158,8 +158,7 @@ class Serving:
         endpoint = self._store.get(call.path["name"])
         gateway = read_gateway(call.body, endpoint["name"], endpoint.get("ai_gateway"))
         self._ensure_payload_table(gateway)
-        changed = self._change(call, lambda stored: stored.update(ai_gateway=gateway))
-        self._deployments.refresh(changed)
+        self._change(call, lambda stored: stored.update(ai_gateway=gateway))
         return {block: gateway[block] for block in BLOCKS if block in gateway}
 
     def _put_rate_limits(self, call: Call) -> Json:
@@ -173,7 +172,7 @@ class Serving:
         return {"name": call.path["name"], "email_notifications": given}
 
     def _change(self, call: Call, change: Callable[[Json], None]) -> Json:
-        return self._store.change(call.path["name"], change)
+        return self._deployments.change(call.path["name"], change)
 
     def _export_metrics(self, call: Call) -> PlainTextResponse:
         endpoint = self._store.get(call.path["name"])
