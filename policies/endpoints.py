@@ -60,41 +60,48 @@ class Declaration:
 
     entities: list[ServedEntity]
     routes: list[Route] | None
+    complete: bool
+    """Whether all entities and routes are here; before the update, some may not be known yet."""
 
 
 def declared(properties: Mapping[str, Any], reader: Reader) -> Declaration:
     """What the resource declares; empty for an endpoint whose configuration somebody else owns."""
     config = reader.block(properties, "config")
-    entities = [
+    entities = reader.blocks(config, "servedEntities")
+    models = reader.blocks(config, "servedModels")
+    served = [
         ServedEntity(
             path=f"config.servedEntities[{number}]",
             declared_name=reader.get(entity, "name"),
             model=_external_name(entity, reader) or reader.get(entity, "entityName"),
             version=reader.get(entity, "entityVersion"),
         )
-        for number, entity in enumerate(reader.blocks(config, "servedEntities"))
+        for number, entity in entities.known
     ]
-    entities += [
+    served += [
         ServedEntity(
             path=f"config.servedModels[{number}]",
             declared_name=reader.get(model, "name"),
             model=reader.get(model, "modelName"),
             version=reader.get(model, "modelVersion"),
         )
-        for number, model in enumerate(reader.blocks(config, "servedModels"))
+        for number, model in models.known
     ]
-    if reader.get(config, "trafficConfig") is None:
-        return Declaration(entities, None)
-    routes = [
+    complete = entities.complete and models.complete
+    traffic = reader.get(config, "trafficConfig")
+    if not isinstance(traffic, Mapping):
+        return Declaration(served, None, complete and traffic is None)
+    routes = reader.blocks(traffic, "routes")
+    shares = [
         Route(
             path=f"config.trafficConfig.routes[{number}]",
             model_name=reader.get(route, "servedModelName"),
             entity_name=reader.get(route, "servedEntityName"),
             percentage=reader.get(route, "trafficPercentage"),
         )
-        for number, route in enumerate(reader.blocks(reader.block(config, "trafficConfig"), "routes"))
+        for number, route in routes.known
     ]
-    return Declaration(entities, routes)
+    return Declaration(served, shares, complete and routes.complete)
 
 
 def as_text(value: str | float) -> str:

@@ -8,6 +8,7 @@ The engine shows that as an advisory, and judges again during the update.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 from pulumi_policy.proxy import UnknownValueError
@@ -21,6 +22,14 @@ class Unknown:
 
 
 UNKNOWN: Final = Unknown()
+
+
+@dataclass(frozen=True)
+class Blocks:
+    """The known objects of a list, each with its place in it."""
+
+    known: list[tuple[int, Mapping[str, Any]]]
+    complete: bool
 
 
 class Reader:
@@ -41,21 +50,22 @@ class Reader:
         value = self.get(properties, name)
         return value if isinstance(value, Mapping) else {}
 
-    def blocks(self, properties: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
-        """The objects of a list; empty where it is absent or unknown. An unknown object is left out."""
+    def blocks(self, properties: Mapping[str, Any], name: str) -> Blocks:
+        """The objects of a list; none where it is absent. Unknown ones are left out, and the result is not complete."""
         value = self.get(properties, name)
         if not isinstance(value, Sequence) or isinstance(value, str):
-            return []
-        found = []
+            return Blocks([], complete=value is not UNKNOWN)
+        found, complete = [], True
         for index in range(len(value)):
             try:
                 entry = value[index]
             except UnknownValueError as error:
                 self._first = self._first or error
+                complete = False
                 continue
             if isinstance(entry, Mapping):
-                found.append(entry)
-        return found
+                found.append((index, entry))
+        return Blocks(found, complete)
 
     @property
     def met_unknown(self) -> bool:

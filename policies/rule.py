@@ -23,6 +23,17 @@ from pulumi_policy import (
 
 ADVISORY = EnforcementLevel.ADVISORY
 MANDATORY = EnforcementLevel.MANDATORY
+OFF = EnforcementLevel.DISABLED
+
+TRIAL_STACKS = frozenset({"local", "dev", "test", "staging"})
+"""Where the milder levels hold. Any other name is production, so that no stack escapes by being called `prod-eu`."""
+
+TRIAL_SUFFIX = "-in-trials"
+
+
+def is_production(urn: str) -> bool:
+    """Whether the resource belongs to a production stack (`urn:pulumi:<stack>::<project>::...`)."""
+    return urn.partition("::")[0].rpartition(":")[2] not in TRIAL_STACKS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,17 +58,33 @@ class Rule:
     prod: EnforcementLevel
     options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
-    def level(self, *, production: bool) -> EnforcementLevel:
-        return self.prod if production else self.staging
+    def policies(self) -> list[Policy]:
+        """The rule as the engine runs it: one policy for each level that it has somewhere.
 
-    def policy(self, level: EnforcementLevel) -> Policy:
-        """The rule as the engine runs it."""
+        A pack must name its levels before it learns which stack it judges (pulumi-policy 1.21 passes on neither the
+        stack's name nor its configuration), so a policy of each level is there and leaves the other's stacks alone.
+        """
+        if self.staging is self.prod:
+            return [self._policy(self.name, self.prod, lambda _urn: True)]
+        both = [
+            (self.name, self.prod, is_production),
+            (self.name + TRIAL_SUFFIX, self.staging, lambda urn: not is_production(urn)),
+        ]
+        return [self._policy(name, level, applies) for name, level, applies in both if level is not OFF]
+
+    def _policy(self, name: str, level: EnforcementLevel, applies: Callable[[str], bool]) -> Policy:
         raise NotImplementedError
 
-    def config_schema(self) -> PolicyConfigSchema | None:
-        return (
-            PolicyConfigSchema({name: dict(schema) for name, schema in self.options.items()}) if self.options else None
-        )
+    def _metadata(self, name: str, level: EnforcementLevel) -> dict[str, Any]:
+        options = {option: dict(schema) for option, schema in self.options.items()}
+        return {
+            "name": name,
+            "description": self.description,
+            "enforcement_level": level,
+            "config_schema": PolicyConfigSchema(options) if options else None,
+            "display_name": f"{self.id} {name}",
+            "remediation_steps": self.remediation,
+        }
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,21 +94,13 @@ class ResourceRule(Rule):
     types: Collection[str]
     check: Callable[[ResourceValidationArgs], Iterable[str]]
 
-    def policy(self, level: EnforcementLevel) -> ResourceValidationPolicy:
+    def _policy(self, name: str, level: EnforcementLevel, applies: Callable[[str], bool]) -> ResourceValidationPolicy:
         def validate(args: ResourceValidationArgs, report: ReportViolation) -> None:
-            if args.resource_type in self.types:
+            if args.resource_type in self.types and applies(args.urn):
                 for violation in self.check(args):
                     report(violation, None)
 
-        return ResourceValidationPolicy(
-            name=self.name,
-            description=self.description,
-            validate=validate,
-            enforcement_level=level,
-            config_schema=self.config_schema(),
-            display_name=f"{self.id} {self.name}",
-            remediation_steps=self.remediation,
-        )
+        return ResourceValidationPolicy(validate=validate, **self._metadata(name, level))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,17 +109,10 @@ class StackRule(Rule):
 
     check: Callable[[StackValidationArgs], Iterable[tuple[PolicyResource, str]]]
 
-    def policy(self, level: EnforcementLevel) -> StackValidationPolicy:
+    def _policy(self, name: str, level: EnforcementLevel, applies: Callable[[str], bool]) -> StackValidationPolicy:
         def validate(args: StackValidationArgs, report: ReportViolation) -> None:
             for resource, violation in self.check(args):
-                report(violation, resource.urn)
+                if applies(resource.urn):
+                    report(violation, resource.urn)
 
-        return StackValidationPolicy(
-            name=self.name,
-            description=self.description,
-            validate=validate,
-            enforcement_level=level,
-            config_schema=self.config_schema(),
-            display_name=f"{self.id} {self.name}",
-            remediation_steps=self.remediation,
-        )
+        return StackValidationPolicy(validate=validate, **self._metadata(name, level))

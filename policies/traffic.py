@@ -25,15 +25,15 @@ def _check(args: ResourceValidationArgs) -> Iterator[str]:
             f"remove {len(entities) - MAX_ENTITIES}."
         )
     yield from _names(entities)
-    if routes is None:
-        if len(entities) > 1:
+    if declaration.complete:
+        if routes is not None:
+            yield from _targets(entities, routes)
+            yield from _percentages(routes)
+        elif len(entities) > 1:
             yield (
                 f"config declares {len(entities)} served entities and no trafficConfig: "
                 "declare one route for each, with percentages that add up to 100."
             )
-    else:
-        yield from _targets(entities, routes)
-        yield from _percentages(routes)
     reader.raise_unknown()
 
 

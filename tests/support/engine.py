@@ -154,6 +154,8 @@ class EngineProject:
     def install_plugin(self, name: str, source: Path) -> None:
         """Put a Python plugin (`resource-databricks-v1.118.0`) of the test's own where the engine finds it."""
         folder = self._home / "plugins" / name
+        if folder.is_symlink():
+            folder.unlink()
         folder.mkdir(parents=True)
         runtime = {"name": "python", "options": {"virtualenv": str(PROJECT / ".venv")}}
         (folder / "PulumiPlugin.yaml").write_text(yaml.safe_dump({"runtime": runtime}))

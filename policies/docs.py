@@ -1,0 +1,58 @@
+"""`python -m policies.docs`: writes `docs/policies.md` from what the rules say about themselves."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from policies.pack import NAME, RULES
+from policies.rule import TRIAL_STACKS, TRIAL_SUFFIX, Rule
+
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "policies.md"
+
+_TRIALS = ", ".join(f"`{name}`" for name in sorted(TRIAL_STACKS))
+_HEAD = f"""\
+# Policies
+
+Written by `python -m policies.docs` from the rules themselves; change them, not this page.
+
+The pack `{NAME}` judges a stack in preview, before anything is changed, and again during the update:
+
+```sh
+pulumi preview -s staging --policy-pack policies
+```
+
+Stacks named {_TRIALS} are trials; every other one counts as production. A rule whose
+levels differ appears to the engine as two: under its own name in production, with `{TRIAL_SUFFIX}` in trials. A level
+can be changed by policy configuration, as any option: `--policy-pack-config FILE`, with `{{"<rule>": "advisory"}}` or
+`{{"<rule>": {{"enforcementLevel": "advisory", "<option>": ...}}}}`.
+
+A value that is not known before the update is not judged in preview; the engine says so as an advisory.
+
+| id | rule | trial | production |
+| --- | --- | --- | --- |
+"""
+
+
+def page() -> str:
+    """The whole page."""
+    table = "".join(
+        f"| {rule.id} | [{rule.name}](#{rule.name}) | {rule.staging.value} | {rule.prod.value} |\n" for rule in RULES
+    )
+    return _HEAD + table + "".join(_section(rule) for rule in RULES)
+
+
+def _section(rule: Rule) -> str:
+    options = "".join(
+        f"\nOption `{name}` (default `{json.dumps(schema['default'])}`): {schema['description']}\n"
+        for name, schema in rule.options.items()
+    )
+    return f"\n## {rule.name}\n{rule.description} To satisfy it: {rule.remediation}\n{options}"
+
+
+def main() -> None:
+    PAGE.write_text(page())
+
+
+if __name__ == "__main__":
+    main()
