@@ -36,6 +36,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # MLflow warns of pickles, and of an input example that it cannot try out without the lookup client; both are
     # expected.
     logging.getLogger("mlflow").setLevel(logging.ERROR)
+    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     try:
         run(request, WorkspaceClient(), Progress())
     except (PipelineError, DatabricksError, MlflowException, ValueError) as error:

@@ -73,18 +73,17 @@ def run(request: Request, workspace: WorkspaceClient, progress: Progress) -> str
         TABLES_DIGEST: tables_digest(source.digest()),
         MODEL_DIGEST: model_digest(request.parameters, packages()),
     }
-    fresh = tables_are_fresh(workspace, request.full_schema, digests[TABLES_DIGEST])
-    if fresh and not request.force:
+    if not tables_are_fresh(workspace, request.full_schema, digests[TABLES_DIGEST]):
+        _make_tables(request, workspace, warehouse, source, digests[TABLES_DIGEST], progress)
+    elif request.force:
+        progress.say("tables", f"up to date with {source}")
+    if not request.force:
         version = find_version(MlflowClient(TRACKING, REGISTRY), request.model, digests)
         if version is not None:
             progress.say(
                 "up to date", f"{request.model} version {version.version} was made of {source} by this pipeline"
             )
             return str(version.version)
-    if fresh:
-        progress.say("tables", f"up to date with {source}")
-    else:
-        _make_tables(request, workspace, warehouse, source, digests[TABLES_DIGEST], progress)
     return _make_model(request, workspace, warehouse, digests, progress)
 
 
@@ -147,11 +146,17 @@ def _make_model(
 
     mlflow.set_tracking_uri(TRACKING)
     mlflow.set_registry_uri(REGISTRY)
-    mlflow.set_experiment(request.experiment or f"/Shared/{request.model}")
-    with mlflow.start_run() as active:
+    with mlflow.start_run(experiment_id=_experiment(request)) as active:
         model = train.log(trained, spec, request.parameters, workspace_id=workspace.get_workspace_id(), digests=digests)
     commit = active.data.tags.get("mlflow.source.git.commit")
     tags = {**digests, **({"git_commit": commit} if commit else {})}
     version = register_feature_model(model.model_uri, request.model, tags)
     progress.say("registered", f"{request.model} version {version.version}, run {active.info.run_id}")
     return str(version.version)
+
+
+def _experiment(request: Request) -> str:
+    client = MlflowClient(TRACKING, REGISTRY)
+    name = request.experiment or f"/Shared/{request.model}"
+    found = client.get_experiment_by_name(name)
+    return str(found.experiment_id if found else client.create_experiment(name))
