@@ -12,7 +12,7 @@ MASK = "[redacted]"
 _SHORTEST_SECRET = 6
 
 SENSITIVE_NAME = re.compile(
-    r"(token|secret|password|passwd|passphrase|credential|api_?key|access_?key|sas)", re.IGNORECASE
+    r"(token|secret|password|passwd|passphrase|credential|api[-_]?key|access[-_]?key|sas)", re.IGNORECASE
 )
 
 # What a credential looks like when it is none that was configured: one that a server echoed, or somebody else's.
@@ -24,7 +24,7 @@ _SHAPES = (
 )
 _HEADER = re.compile(r"(?i)\b(bearer|basic)\s+[A-Za-z0-9._~+/=-]{6,}")
 _ASSIGNED = re.compile(
-    r"(?i)([\"']?[\w-]*(?:token|secret|password|passwd|passphrase|credential|api_?key|access_?key)[\"']?\s*[:=]\s*)"
+    r"(?i)([\"']?[\w-]*(?:token|secret|password|passwd|passphrase|credential|api[-_]?key|access[-_]?key)[\"']?\s*[:=]\s*)"
     r"(\"[^\"]*\"|'[^']*'|[^\s,;&}\]]+)"
 )
 

@@ -21,6 +21,8 @@ RETRIED_STATUSES = frozenset({429, 503})
 SERVED_BY_HEADER = "served-model-name"
 _LONGEST_BODY = 4_000_000
 _LONGEST_PAUSE_SECONDS = 60.0
+# A starting entity is asked steadily: it may be there a moment after the last answer.
+_LONGEST_COLD_PAUSE_SECONDS = 10.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,6 +84,7 @@ class Asker:
         path = f"/serving-endpoints/{self._endpoint}{below}/invocations"
         started = self._clock.now()
         limit = max(self._patience.warm_up_seconds, self._patience.timeout_seconds) if cold else None
+        longest = _LONGEST_COLD_PAUSE_SECONDS if cold else _LONGEST_PAUSE_SECONDS
         pause, attempts = self._patience.backoff_seconds, 0
         while True:
             attempts += 1
@@ -89,13 +92,13 @@ class Asker:
             answer, again_after = self._once(path, body, left, attempts)
             if answer.status == expected_status or again_after is None:
                 return answer
-            wait = min(max(pause, again_after), _LONGEST_PAUSE_SECONDS)
+            wait = max(min(pause, longest), min(again_after, _LONGEST_PAUSE_SECONDS))
             out_of_time = limit is not None and self._clock.now() - started + wait >= limit
             out_of_tries = limit is None and attempts > self._patience.retries
             if out_of_time or out_of_tries:
                 return answer
             self._clock.sleep(wait)
-            pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
+            pause *= 2
 
     def _once(self, path: str, body: str, timeout: float, attempts: int) -> tuple[Answer, float | None]:
         """One attempt, and after how many seconds another one may help; None where none would."""
