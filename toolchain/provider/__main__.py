@@ -4,7 +4,8 @@ from toolchain.provider.lean import skip_init
 
 skip_init("pulumi", "pulumi.runtime", "databricks.sdk")
 
-import os  # noqa: E402  the imports below must see the packages that were registered above
+# The imports below must see the packages that were registered above.
+import os  # noqa: E402
 import sys  # noqa: E402
 import threading  # noqa: E402
 from concurrent.futures import ThreadPoolExecutor  # noqa: E402
@@ -17,7 +18,8 @@ from toolchain.provider.engine import Engine  # noqa: E402
 from toolchain.provider.servicer import Provider  # noqa: E402
 
 _THREADS: Final = 32
-"""An endpoint that waits occupies one for up to 45 minutes; the engine sends about twice the CPU count at a time by default."""
+"""An endpoint that waits occupies one for up to 45 minutes; the engine sends about twice the CPU count at a time by "
+"default."""
 _MESSAGE_BYTES: Final = 400 * 1024 * 1024
 """Pulumi's own limit (``rpcutil.GrpcChannelOptions``)."""
 

@@ -40,7 +40,9 @@ def check(
     return checked
 
 
-def _auto_name(resource: Resource, inputs: dict[str, object], olds: Mapping[str, object], name: str, seed: bytes) -> None:
+def _auto_name(
+    resource: Resource, inputs: dict[str, object], olds: Mapping[str, object], name: str, seed: bytes
+) -> None:
     naming = resource.by_wire.get("name")
     if naming is None or naming.kind is not Kind.TEXT or naming.output or inputs.get("name") is not None:
         return

@@ -9,7 +9,7 @@ from typing import Final
 from google.protobuf import struct_pb2
 
 SIGNATURE: Final = "4dabf18193072939515e22adb298388d"
-SECRET: Final = "1b47061264138c4ac30d75fd1eb44270"
+CONCEALED: Final = "1b47061264138c4ac30d75fd1eb44270"
 OUTPUT: Final = "d0e6a833031e9bbcd3f4e8bde6ca49a4"
 RESOURCE: Final = "5cf8f73096256a8f31e491e813e4eb8e"
 UNKNOWN_TEXT: Final = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
@@ -66,7 +66,7 @@ def _decode(value: struct_pb2.Value) -> object:
     if kind == "struct_value":
         fields = decode(value.struct_value)
         signature = fields.get(SIGNATURE)
-        if signature == SECRET:
+        if signature == CONCEALED:
             return Secret(fields.get("value"))
         if signature == OUTPUT:
             known = fields.get("value", UNKNOWN)
@@ -89,7 +89,7 @@ def encode(values: Mapping[str, object]) -> struct_pb2.Struct:
 def _encode(value: object) -> struct_pb2.Value:
     if isinstance(value, Secret):
         inner = struct_pb2.Struct()
-        inner.fields[SIGNATURE].string_value = SECRET
+        inner.fields[SIGNATURE].string_value = CONCEALED
         inner.fields["value"].CopyFrom(_encode(value.value))
         return struct_pb2.Value(struct_value=inner)
     if isinstance(value, Unknown):

@@ -96,7 +96,11 @@ def _compare(
 
 
 def _removed(item: Field, news: Mapping[str, object], before: object, where: str) -> Iterator[Entry]:
-    if item.computed or is_zero(before) or (item.send_default is not None and prune(before) == prune(item.send_default)):
+    if (
+        item.computed
+        or is_zero(before)
+        or (item.send_default is not None and prune(before) == prune(item.send_default))
+    ):
         return
     if item.twin and before == news.get(item.twin):
         return
@@ -138,7 +142,9 @@ def _leaf(item: Field, value: object, before: object, where: str) -> Iterator[En
     else:
         shared = min(len(before), len(value))
         yield from (
-            Entry(f"{where}[{index}]", Change.UPDATE, item.replaces) for index in range(shared) if before[index] != value[index]
+            Entry(f"{where}[{index}]", Change.UPDATE, item.replaces)
+            for index in range(shared)
+            if before[index] != value[index]
         )
         gone, come = before[shared:], value[shared:]
     yield from (Entry(f"{where}[{before.index(old)}]", Change.DELETE, item.replaces) for old in gone)

@@ -7,11 +7,11 @@ class PluginError(Exception):
     """An error for the user: says what, where, the value received and the fix."""
 
 
-class Refusal(PluginError):
+class RefusalError(PluginError):
     """The plugin will not do this, and has sent nothing for it."""
 
 
-class Cancelled(PluginError):
+class CancelledError(PluginError):
     """The engine is gone or asked to stop; nothing more is sent."""
 
 
@@ -32,11 +32,14 @@ class RestError(PluginError):
         self.not_found = not_found
 
 
-class PartialFailure(PluginError):
-    """The object exists, but the operation on it failed: ``state`` goes into the stack together with an initialization error."""
+class PartialFailureError(PluginError):
+    """The object exists, but the operation on it failed: ``state`` goes into the stack, with an initialization "
+    "error."""
 
-    def __init__(self, message: str, *, id: str, state: Mapping[str, object], inputs: Mapping[str, object]) -> None:
+    def __init__(
+        self, message: str, *, identity: str, state: Mapping[str, object], inputs: Mapping[str, object]
+    ) -> None:
         super().__init__(message)
-        self.id = id
+        self.id = identity
         self.state = dict(state)
         self.inputs = dict(inputs)

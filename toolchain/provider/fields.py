@@ -68,4 +68,5 @@ def blocks(api: str, *fields: Field, **options: Unpack[Options]) -> Field:
 
 def key_values(api: str, **options: Unpack[Options]) -> Field:
     """Tags: an unordered list of ``{key, value}``."""
-    return blocks(api, text("key"), text("value"), **{"unordered": True, **options})
+    options["unordered"] = True
+    return blocks(api, text("key"), text("value"), **options)

@@ -72,7 +72,8 @@ def call(workspace: Workspace, token: str, arguments: Mapping[str, object]) -> P
     function = FUNCTIONS.get(name)
     if function is None:
         raise PluginError(
-            f"the stand-in `databricks` plugin does not know the function `{name}`; it knows {listed(FUNCTIONS)}. Use the official plugin "
+            f"the stand-in `databricks` plugin does not know the function `{name}`; it knows {listed(FUNCTIONS)}. Use "
+            "the official plugin "
             "for this stack, or databricks-sdk in the program"
         )
     missing = [argument for argument in function.arguments if arguments.get(argument) in (None, "")]
@@ -104,14 +105,21 @@ def _user(answer: Mapping[str, object]) -> Properties:
     name = str(answer.get("userName") or "")
     known = {"applicationId": answer.get("applicationId") or "", "externalId": answer.get("externalId") or ""}
     alphanumeric = "".join(letter if letter.isalnum() else "_" for letter in name.split("@")[0]).lower()
-    paths = {"home": f"/Users/{name}", "repos": f"/Repos/{name}", "aclPrincipalId": f"users/{name}", "alphanumeric": alphanumeric}
+    paths = {
+        "home": f"/Users/{name}",
+        "repos": f"/Repos/{name}",
+        "aclPrincipalId": f"users/{name}",
+        "alphanumeric": alphanumeric,
+    }
     return {"userName": name, **known, **paths}
 
 
 def _wire(value: object) -> object:
     """Answers in Pulumi's names, at every depth; the keys of free-form maps are left alone."""
     if isinstance(value, Mapping):
-        return {camel(str(key)): item if key in ("properties", "options") else _wire(item) for key, item in value.items()}
+        return {
+            camel(str(key)): item if key in ("properties", "options") else _wire(item) for key, item in value.items()
+        }
     if isinstance(value, list):
         return [_wire(item) for item in value]
     return value

@@ -1,8 +1,8 @@
 """Imports single modules of large packages without running the packages' own ``__init__``.
 
-``pulumi`` and ``databricks.sdk`` pull in several hundred modules when they are imported as a whole (0.3 s and 1.6 s on two cores), of
-which the plugin needs the generated protos and the REST client. This is for a process of its own: whoever imports the whole package
-afterwards, in the same process, gets an empty one.
+``pulumi`` and ``databricks.sdk`` pull in several hundred modules when they are imported as a whole (0.3 s and 1.6 s on
+two cores), of which the plugin needs the generated protos and the REST client. This is for a process of its own:
+whoever imports the whole package afterwards, in the same process, gets an empty one.
 """
 
 import importlib.util
@@ -11,7 +11,7 @@ from types import ModuleType
 
 
 def skip_init(*packages: str) -> None:
-    """Registers each package as an empty shell that knows only where its submodules are; parents must come before children."""
+    """Registers each package as an empty shell that knows only where its submodules are; parents come first."""
     for name in packages:
         if name in sys.modules:
             continue

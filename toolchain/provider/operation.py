@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from toolchain.provider import state as states
-from toolchain.provider.errors import Cancelled, PluginError
+from toolchain.provider.errors import CancelledError, PluginError
 from toolchain.provider.schema import Call, Resource, Wait
 from toolchain.provider.workspace import Workspace
 
@@ -83,7 +83,7 @@ class Operation:
             PluginError: a name in a template is unknown.
         """
         if self.stop.is_set() or not self.alive():
-            raise Cancelled(f"{self.what}: stopped before {call.method} {call.path}; run `pulumi up` again")
+            raise CancelledError(f"{self.what}: stopped before {call.method} {call.path}; run `pulumi up` again")
         values = {**self.names(properties), **(extra or {})}
         body = states.body(call, self.resource.fields, properties, self.state)
         if body is not None and "id" in call.carries:
@@ -99,7 +99,7 @@ class Operation:
 
         Raises:
             PluginError: it failed, or did not finish in time.
-            Cancelled: the engine is gone.
+            CancelledError: the engine is gone.
         """
         limit = self.seconds or wait.seconds
         turn = 0
@@ -115,8 +115,11 @@ class Operation:
             pause = min(_POLL_STEP * turn, _POLL_LONGEST)
             if time.monotonic() - self.started + pause > limit:
                 raise PluginError(
-                    f"{self.what}: still {value or 'without a status'} after {limit:.0f} s, expected {'/'.join(sorted(wait.done))}; "
-                    "raise the resource option `custom_timeouts`, or look at the workspace"
+                    f"{self.what}: still {value or 'without a status'} after {limit:.0f} s, expected "
+                    f"{'/'.join(sorted(wait.done))}; raise the resource option `custom_timeouts`, or look at the "
+                    "workspace"
                 )
             if self.stop.wait(pause) or not self.alive():
-                raise Cancelled(f"{self.what}: stopped while it was {value}; `pulumi refresh` shows where it ended")
+                raise CancelledError(
+                    f"{self.what}: stopped while it was {value}; `pulumi refresh` shows where it ended"
+                )

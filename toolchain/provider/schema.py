@@ -10,7 +10,6 @@ if TYPE_CHECKING:
     from toolchain.provider.strategies.plain import Plain
 
 
-
 class Kind(Enum):
     """What a field holds."""
 
@@ -25,10 +24,11 @@ class Kind(Enum):
 
 
 class Family(Enum):
-    """How the official plugin is built for a type, which decides how it diffs and what it keeps (facts sheet, section 1.2).
+    """How the official plugin is built for a type: this decides how it diffs and what it keeps.
 
-    ``SDK``: replaces an explicitly named resource delete-first, reads back after each write, remembers what the server left out.
-    ``FRAMEWORK``: never delete-first, takes the state from the answer, and calls every computed field unknown when anything changes.
+    ``SDK``: replaces an explicitly named resource delete-first, reads back after each write, remembers what the server
+    left out. ``FRAMEWORK``: never delete-first, takes the state from the answer, and calls every computed field unknown
+    when anything changes.
     """
 
     SDK = "sdk"
@@ -79,7 +79,7 @@ class Field:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """One REST request; ``{name}`` in path and query is replaced by the state's field of that API name (``{+name}``: unquoted)."""
+    """One REST request; ``{name}`` in path and query stands for the field of that API name (``{+name}``: unquoted)."""
 
     method: str
     path: str
@@ -114,7 +114,7 @@ class Wait:
 class Resource:
     """One row of the table."""
 
-    token: str
+    type: str
     family: Family
     fields: tuple[Field, ...]
     id: str
@@ -139,7 +139,7 @@ class Resource:
 
     @property
     def type_name(self) -> str:
-        return self.token.rsplit(":", 1)[1]
+        return self.type.rsplit(":", 1)[1]
 
     @property
     def by_wire(self) -> dict[str, Field]:

@@ -11,20 +11,18 @@ import grpc
 from google.protobuf import any_pb2, empty_pb2, struct_pb2
 from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc, status_pb2
 
-from toolchain.provider import codec, functions, settings, table
-from toolchain.provider import foresight as foresight
+from toolchain.provider import codec, foresight, functions, settings, table
 from toolchain.provider.check import check
 from toolchain.provider.diff import Change, Difference, difference
 from toolchain.provider.engine import Log
-from toolchain.provider.errors import Cancelled, PartialFailure, PluginError
+from toolchain.provider.errors import CancelledError, PartialFailureError, PluginError
 from toolchain.provider.operation import Operation
 from toolchain.provider.schema import Resource
-from toolchain.provider.state import template
 from toolchain.provider.text import listed
 from toolchain.provider.workspace import Workspace
 
 VERSION: Final = "1.118.0"
-"""The pulumi-databricks release whose names the table has; ``pulumi-plugin.json`` in the installed package says the same."""
+"""The pulumi-databricks release whose names the table has (``pulumi-plugin.json`` in the installed package)."""
 
 Properties = Mapping[str, object]
 _Diff = provider_pb2.PropertyDiff
@@ -56,7 +54,9 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
 
     # Plugin
 
-    def Handshake(self, request: provider_pb2.ProviderHandshakeRequest, context: Context) -> provider_pb2.ProviderHandshakeResponse:
+    def Handshake(
+        self, request: provider_pb2.ProviderHandshakeRequest, context: Context
+    ) -> provider_pb2.ProviderHandshakeResponse:
         return provider_pb2.ProviderHandshakeResponse(accept_secrets=True, supports_autonaming_configuration=True)
 
     def Attach(self, request: plugin_pb2.PluginAttach, context: Context) -> empty_pb2.Empty:
@@ -90,7 +90,8 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         unknown = [key for key in news if key not in settings.KNOWN | settings.ENGINE_KEYS and not key.startswith("__")]
         failures = [
             provider_pb2.CheckFailure(
-                property=key, reason=f"the provider `databricks` has no argument `{key}`; it has {listed(settings.KNOWN)}"
+                property=key,
+                reason=f"the provider `databricks` has no argument `{key}`; it has {listed(settings.KNOWN)}",
             )
             for key in unknown
         ]
@@ -106,18 +107,25 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         given = codec.decode(request.args)
         with self._reported(context):
             if isinstance(given.get("host"), codec.Unknown):
-                self._log.info("databricks: the host is not known yet, so nothing is asked of a workspace in this preview")
+                self._log.info(
+                    "databricks: the host is not known yet, so nothing is asked of a workspace in this preview"
+                )
             else:
-                plain = {key: value for key, value in codec.reveal_all(given).items() if not isinstance(value, codec.Unknown)}
+                plain = {
+                    key: value for key, value in codec.reveal_all(given).items() if not isinstance(value, codec.Unknown)
+                }
                 workspace = self._new_workspace(plain)
                 workspace.hide(str(plain[key]) for key in settings.SECRETS if plain.get(key))
                 workspace.guard()
                 self._workspace = workspace
                 self._log.info(
-                    f"databricks: the stand-in plugin manages {workspace.host}; it covers {len(table.RESOURCES)} resource types "
+                    f"databricks: the stand-in plugin manages {workspace.host}; it covers {len(table.RESOURCES)} "
+                    "types of resource "
                     "(docs/stand-in-provider.md), the official plugin covers all"
                 )
-        return provider_pb2.ConfigureResponse(acceptSecrets=True, supportsPreview=True, supports_autonaming_configuration=True)
+        return provider_pb2.ConfigureResponse(
+            acceptSecrets=True, supportsPreview=True, supports_autonaming_configuration=True
+        )
 
     # Resources
 
@@ -128,7 +136,11 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
             own = news.pop("providerConfig", None)
             proposed = request.autonaming.proposed_name if request.HasField("autonaming") else ""
             result = check(
-                row, news, {"name": proposed, **olds} if proposed else olds, name=_logical_name(request.urn), seed=request.randomSeed
+                row,
+                news,
+                {"name": proposed, **olds} if proposed else olds,
+                name=_logical_name(request.urn),
+                seed=request.randomSeed,
             )
             if own is not None:
                 result.inputs["providerConfig"] = own
@@ -148,10 +160,14 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         row = _row_or_abort(request.urn, context)
         inputs = codec.decode(request.properties)
         with self._reported(context, inputs):
-            op = self._operation(row, request.urn, context, inputs, {}, seconds=request.timeout, preview=request.preview)
+            op = self._operation(
+                row, request.urn, context, inputs, {}, seconds=request.timeout, preview=request.preview
+            )
             if request.preview:
                 row.strategy.preview(op)
-                return provider_pb2.CreateResponse(properties=_encoded(row, foresight.foresee(row, op.inputs, {}), inputs))
+                return provider_pb2.CreateResponse(
+                    properties=_encoded(row, foresight.foresee(row, op.inputs, {}), inputs)
+                )
             for warning in row.strategy.warnings(op):
                 op.warn(warning)
             state = row.strategy.create(op)
@@ -163,14 +179,23 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         known = {**state, "__inputs": inputs, "__before": before}
         with self._reported(context, known):
             op = self._operation(
-                row, request.urn, context, inputs, state, identity=request.id, seconds=request.timeout, preview=request.preview
+                row,
+                request.urn,
+                context,
+                inputs,
+                state,
+                identity=request.id,
+                seconds=request.timeout,
+                preview=request.preview,
             )
             op.old_inputs = codec.reveal_all(before)
             for warning in row.strategy.warnings(op):
                 op.warn(warning)
             if request.preview:
                 row.strategy.preview(op)
-                return provider_pb2.UpdateResponse(properties=_encoded(row, foresight.foresee(row, op.inputs, op.state), known))
+                return provider_pb2.UpdateResponse(
+                    properties=_encoded(row, foresight.foresee(row, op.inputs, op.state), known)
+                )
             return provider_pb2.UpdateResponse(properties=_encoded(row, row.strategy.update(op), known))
 
     def Read(self, request: provider_pb2.ReadRequest, context: Context) -> provider_pb2.ReadResponse:
@@ -204,13 +229,17 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
             arguments = codec.reveal_all(codec.decode(request.args))
             arguments.pop("providerConfig", None)
             result = functions.call(self._known_workspace(), request.tok, arguments)
-            return getattr(provider_pb2, "InvokeResponse")(**{"return": codec.encode(result)})
+            answer = provider_pb2.InvokeResponse()
+            struct_pb2.Struct.CopyFrom(getattr(answer, "return"), codec.encode(result))
+            return answer
 
     # Common to all
 
     def _known_workspace(self) -> Workspace:
         if self._workspace is None:
-            raise PluginError("the provider `databricks` is not configured: its host was not known; set `databricks:host`")
+            raise PluginError(
+                "the provider `databricks` is not configured: its host was not known; set `databricks:host`"
+            )
         return self._workspace
 
     def _operation(
@@ -233,7 +262,9 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
             workspace=workspace if workspace is not None else Workspace({"host": "http://127.0.0.1"}),
             inputs=codec.reveal_all(inputs),
             state=codec.reveal_all(state),
-            id=str(codec.reveal(state.get("id")) or identity),  # a rename in place changes it, and the engine's own stays
+            id=str(
+                codec.reveal(state.get("id")) or identity
+            ),  # a rename in place changes it, and the engine's own stays
             seconds=seconds,
             alive=context.is_active,
             warn=lambda message: self._log.warning(message, urn),
@@ -246,9 +277,9 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         """Turns our errors into the protocol's, with everything secret taken out of their words."""
         try:
             yield
-        except PartialFailure as error:
+        except PartialFailureError as error:
             self._abort_partially(context, error, secrets or {})
-        except Cancelled as error:
+        except CancelledError as error:
             context.abort(grpc.StatusCode.CANCELLED, self._redacted(str(error)))
         except PluginError as error:
             context.abort(grpc.StatusCode.FAILED_PRECONDITION, self._redacted(str(error)))
@@ -256,7 +287,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
     def _redacted(self, message: str) -> str:
         return self._workspace.redact(message) if self._workspace is not None else message
 
-    def _abort_partially(self, context: Context, error: PartialFailure, secrets: Properties) -> None:
+    def _abort_partially(self, context: Context, error: PartialFailureError, secrets: Properties) -> None:
         """The object exists: the engine stores its state and an initialization error, and updates it next time."""
         message = self._redacted(str(error))
         texts, keys = frozenset(codec.secret_texts(dict(secrets))), codec.opaque_secret_keys(secrets)
@@ -298,7 +329,9 @@ def _from_id(row: Resource, identity: str) -> dict[str, object]:
     wires = [next(item.wire for item in row.fields if item.api == name) for name in names.split()]
     parts = identity.split(separator) if separator else [identity]
     if wires and len(parts) != len(wires):
-        raise PluginError(f"`{identity}` is no id of {row.type_name}; it looks like {separator.join(f'<{wire}>' for wire in wires)}")
+        raise PluginError(
+            f"`{identity}` is no id of {row.type_name}; it looks like {separator.join(f'<{wire}>' for wire in wires)}"
+        )
     return dict(zip(wires, parts, strict=False))
 
 
@@ -330,6 +363,3 @@ def _diff_response(row: Resource, found: Difference) -> provider_pb2.DiffRespons
     if not found.replace_keys:
         response.stables.extend(item.wire for item in row.fields if item.stable or item.replaces)
     return response
-
-
-__all__ = ["VERSION", "Context", "Provider", "template"]

@@ -1,4 +1,4 @@
-"""From inputs to a plan, from a plan to a request, from an answer to a state. All values are plain: no secrets, no wrappers."""
+"""From inputs to a plan, from a plan to a request, from an answer to a state. All values are plain, no wrappers."""
 
 import re
 from collections.abc import Mapping
@@ -38,8 +38,10 @@ def mapping(value: object) -> Properties:
     return dict(value) if isinstance(value, Mapping) else {}
 
 
-def plan(fields: tuple[Field, ...], inputs: Mapping[str, object], prior: Mapping[str, object], family: Family) -> Properties:
-    """What the resource should look like: the inputs, and for what they leave open the last known values.
+def plan(
+    fields: tuple[Field, ...], inputs: Mapping[str, object], prior: Mapping[str, object], family: Family
+) -> Properties:
+    """What the resource should look like: the inputs, and where they leave something open, the last known values.
 
     The framework family carries nothing over: there a computed field is unknown as soon as anything changes.
     """
@@ -64,7 +66,9 @@ def _plan_value(item: Field, value: object, before: object, family: Family) -> o
     if item.kind is Kind.BLOCKS and isinstance(value, list):
         olds = [] if item.unordered else objects(before)
         return [
-            plan(item.fields, entry, olds[index] if index < len(olds) else {}, family) if isinstance(entry, Mapping) else entry
+            plan(item.fields, entry, olds[index] if index < len(olds) else {}, family)
+            if isinstance(entry, Mapping)
+            else entry
             for index, entry in enumerate(value)
         ]
     return value
@@ -87,7 +91,8 @@ def _carry(item: Field, value: object) -> object:
 
 
 def to_api(fields: tuple[Field, ...], planned: Mapping[str, object], *, top: bool = True) -> Properties:
-    """``planned`` in the API's names, at every depth; what only the server sets is not sent back from inside an object."""
+    """``planned`` in the API's names, at every depth; what only the server sets is not sent back from inside an "
+    "object."""
     sent: Properties = {}
     for item in fields:
         value = planned.get(item.wire)
@@ -102,7 +107,9 @@ def to_api(fields: tuple[Field, ...], planned: Mapping[str, object], *, top: boo
     return sent
 
 
-def body(call: Call, fields: tuple[Field, ...], planned: Mapping[str, object], prior: Mapping[str, object]) -> Properties | None:
+def body(
+    call: Call, fields: tuple[Field, ...], planned: Mapping[str, object], prior: Mapping[str, object]
+) -> Properties | None:
     """The JSON body of ``call``; ``None`` when it has none."""
     if call.sends is None:
         return None
@@ -135,6 +142,7 @@ def absorb(
     *,
     whole: bool = False,
     writing: bool = False,
+    nested: bool = False,
 ) -> Properties:
     """The state after ``answer``.
 
@@ -142,24 +150,28 @@ def absorb(
         planned: what was asked for, or on a refresh the state as it was.
         whole: take what the user never set, too (an import, or the inside of a block that is set).
         writing: the answer follows a write.
+        nested: these are the fields inside an object; there, what the answer leaves out is gone.
     """
     state: Properties = {}
     for item in fields:
         raw = answer.get(item.reads)
         known = planned.get(item.wire)
-        value = _absorb_field(item, raw, known, family, whole=whole, writing=writing)
+        value = _absorb_field(item, raw, known, family, whole=whole, writing=writing, nested=nested)
         if value is not None:
             state[item.wire] = value
     return state
 
 
-def _absorb_field(item: Field, raw: object, known: object, family: Family, *, whole: bool, writing: bool) -> object:
+def _absorb_field(
+    item: Field, raw: object, known: object, family: Family, *, whole: bool, writing: bool, nested: bool
+) -> object:
     if item.local or item.formula or (item.written and writing):
         return None if item.formula else known
     if family is Family.FRAMEWORK:
         return known if item.keep and raw is None else _convert(item, raw, known, family, writing=writing)
     if is_zero(raw) and not (item.kind is Kind.BLOCK and item.computed and raw is not None):
-        return known if not item.output or raw is None else _convert(item, raw, known, family, writing=writing)
+        gone = item.output or (nested and not item.keep)
+        return _convert(item, raw, known, family, writing=writing) if gone and (nested or raw is not None) else known
     ours = item.computed or item.output or item.kind is Kind.BOOLEAN or whole or not is_zero(known)
     return _convert(item, raw, known, family, writing=writing) if ours else known
 
@@ -168,11 +180,13 @@ def _convert(item: Field, raw: object, known: object, family: Family, *, writing
     if raw is None:
         return None
     if item.kind is Kind.BLOCK:
-        return absorb(item.fields, mapping(raw), mapping(known), family, whole=True, writing=writing)
+        return absorb(item.fields, mapping(raw), mapping(known), family, whole=True, writing=writing, nested=True)
     if item.kind is Kind.BLOCKS:
         olds = objects(known)
         return [
-            absorb(item.fields, entry, _partner(item, entry, index, olds), family, whole=True, writing=writing)
+            absorb(
+                item.fields, entry, _partner(item, entry, index, olds), family, whole=True, writing=writing, nested=True
+            )
             for index, entry in enumerate(objects(raw))
         ]
     if item.kind is Kind.TEXT and not isinstance(raw, str):
@@ -192,7 +206,8 @@ def _partner(item: Field, entry: Mapping[str, object], index: int, olds: list[Pr
 
 
 def with_zeros(fields: tuple[Field, ...], state: Mapping[str, object], *, top: bool = True) -> Properties:
-    """``state`` with the zero values that Terraform's old SDK shows for unset fields, so that outputs have its shape."""
+    """``state`` with the zero values that Terraform's old SDK shows for unset fields, so that outputs have its "
+    "shape."""
     shown: Properties = {}
     for item in fields:
         value = state.get(item.wire)
@@ -223,7 +238,9 @@ def template(text: str, values: Mapping[str, object], *, where: str) -> str:
         plain, name = found.group(1), found.group(2)
         value = values.get(name)
         if value is None or isinstance(value, Unknown):
-            raise PluginError(f"{where}: `{name}` is not known, so `{text}` cannot be filled in; refresh the stack or set it")
+            raise PluginError(
+                f"{where}: `{name}` is not known, so `{text}` cannot be filled in; refresh the stack or set it"
+            )
         written = str(value).lower() if isinstance(value, bool) else str(value)
         return written if plain else quote(written, safe="")
 
@@ -259,7 +276,9 @@ def choose(call: Call, answer: Properties, values: Mapping[str, object]) -> Prop
         for entry in objects(answer.get(names)):
             if entry.get(key) == values.get(ours):
                 return entry
-        raise RestError(f"{call.method} {call.path}", "RESOURCE_DOES_NOT_EXIST", f"no {key} {values.get(ours)!r}", not_found=True)
+        raise RestError(
+            f"{call.method} {call.path}", "RESOURCE_DOES_NOT_EXIST", f"no {key} {values.get(ours)!r}", not_found=True
+        )
     return mapping(answer.get(call.answer)) if call.answer else answer
 
 

@@ -9,7 +9,7 @@ from toolchain.provider.schema import Resource
 from toolchain.provider.text import listed
 
 RESOURCES: Final[Mapping[str, Resource]] = {
-    row.token: row for row in (*serving.ROWS, *data.ROWS, *access.ROWS, *watching.ROWS, *features.ROWS, *work.ROWS)
+    row.type: row for row in (*serving.ROWS, *data.ROWS, *access.ROWS, *watching.ROWS, *features.ROWS, *work.ROWS)
 }
 
 
@@ -23,7 +23,8 @@ def find(token: str) -> Resource:
     if row is None:
         known = listed(item.type_name for item in RESOURCES.values())
         raise PluginError(
-            f"the stand-in `databricks` plugin does not know the type `{token}`; it knows {known}. Use the official plugin for this stack "
+            f"the stand-in `databricks` plugin does not know the type `{token}`; it knows {known}. Use the official "
+            "plugin for this stack "
             "(`pulumi plugin install resource databricks`), or add a row to toolchain/provider/resources"
         )
     return row

@@ -32,9 +32,17 @@ class Workspace:
     Args:
         settings: the provider's arguments in wire names, without secrets' wrappers.
         environment: where the SDK's variables are looked up for the host.
+        reach_seconds: how long to try to connect before the host counts as unreachable.
     """
 
-    def __init__(self, settings: Mapping[str, object], environment: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        settings: Mapping[str, object],
+        environment: Mapping[str, str] | None = None,
+        *,
+        reach_seconds: float = _REACH_SECONDS,
+    ) -> None:
+        self._reach_seconds = reach_seconds
         self._settings = dict(settings)
         self._environment = os.environ if environment is None else environment
         self._lock = threading.Lock()
@@ -48,7 +56,8 @@ class Workspace:
         host = self._settings.get("host") or self._environment.get("DATABRICKS_HOST") or self._host_of_profile()
         if not isinstance(host, str) or not host:
             raise PluginError(
-                "no workspace host: set `databricks:host` in the stack file, or DATABRICKS_HOST, or a profile with a host"
+                "no workspace host: set `databricks:host` in the stack file, or DATABRICKS_HOST, or a profile with a "
+                "host"
             )
         return (host if "://" in host else f"https://{host}").rstrip("/")
 
@@ -67,8 +76,10 @@ class Workspace:
         """
         if not self.is_local and self._environment.get(ALLOW_REMOTE) != "1":
             raise PluginError(
-                f"this is the stand-in `databricks` plugin, and {self.host} is not on this machine; use the official plugin for it "
-                f"(`pulumi plugin install resource databricks`), or set {ALLOW_REMOTE}=1 to let the stand-in manage that workspace"
+                f"this is the stand-in `databricks` plugin, and {self.host} is not on this machine; use the official "
+                "plugin for it "
+                f"(`pulumi plugin install resource databricks`), or set {ALLOW_REMOTE}=1 to let the stand-in manage "
+                "that workspace"
             )
         self._reach()
 
@@ -86,15 +97,18 @@ class Workspace:
         """A bounded connection attempt: left alone, the SDK would retry an unreachable host for five minutes."""
         address = urlsplit(self.host)
         port = address.port or (80 if address.scheme == "http" else 443)
-        until = time.monotonic() + _REACH_SECONDS
+        until = time.monotonic() + self._reach_seconds
         while True:
             try:
-                socket.create_connection((address.hostname or "", port), timeout=max(until - time.monotonic(), 0.1)).close()
+                socket.create_connection(
+                    (address.hostname or "", port), timeout=max(until - time.monotonic(), 0.1)
+                ).close()
                 return
             except OSError as error:
                 if time.monotonic() + 0.5 > until or isinstance(error, socket.gaierror):
                     raise PluginError(
-                        f"no workspace answers at {self.host}: {error.strerror or error}; start it, or correct `databricks:host` "
+                        f"no workspace answers at {self.host}: {error.strerror or error}; start it, or correct "
+                        "`databricks:host` "
                         "or DATABRICKS_HOST"
                     ) from error
                 time.sleep(0.25)
@@ -110,7 +124,12 @@ class Workspace:
         return message
 
     def do(
-        self, method: str, path: str, *, query: Mapping[str, str] | None = None, body: Mapping[str, object] | None = None
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: Mapping[str, object] | None = None,
     ) -> dict[str, object]:
         """Sends one request, with the SDK's retries, and returns the JSON object of the answer.
 
@@ -123,7 +142,8 @@ class Workspace:
     def _send(
         self, method: str, path: str, query: Mapping[str, str] | None, body: Mapping[str, object] | None
     ) -> tuple[dict[str, object], str]:
-        from databricks.sdk.errors import DatabricksError, NotFound
+        from databricks.sdk.errors import NotFound
+        from databricks.sdk.errors.base import DatabricksError
 
         client = self._connect()
         headers = {_WORKSPACE_HEADER: self._workspace_id} if self._workspace_id else {}
@@ -182,7 +202,8 @@ class Workspace:
             self._workspace_id = self._send("GET", ME, None, None)[1]
         if not self._workspace_id:
             raise PluginError(
-                f"{self.host} does not say its workspace id: neither /.well-known/databricks-config has `workspace_id` nor {ME} the "
+                f"{self.host} does not say its workspace id: neither /.well-known/databricks-config has "
+                f"`workspace_id` nor {ME} the "
                 f"header {_ORG_HEADER}; set `databricks:workspaceId`"
             )
         return self._workspace_id

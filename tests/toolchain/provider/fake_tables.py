@@ -14,7 +14,7 @@ class TableStore:
     made: int = 0
 
     def get(self, name: str) -> dict[str, object]:
-        from tests.toolchain.provider.fake import missing
+        from tests.toolchain.provider.fake_state import missing
 
         if name not in self.tables:
             raise missing(name)
@@ -22,7 +22,7 @@ class TableStore:
 
     def run(self, statement: str) -> dict[str, object]:
         """Carries out one statement; one it does not understand ends FAILED."""
-        done = {"statement_id": "s", "status": {"state": "SUCCEEDED"}}
+        done: dict[str, object] = {"statement_id": "s", "status": {"state": "SUCCEEDED"}}
         created = re.match(rf"CREATE OR REPLACE TABLE {NAME} \((.*?)\)\n(.*);", statement, re.S)
         if created:
             self._create(*created.groups())
@@ -49,7 +49,9 @@ class TableStore:
     def _create(self, catalog: str, schema: str, name: str, columns: str, rest: str) -> None:
         parsed = [
             {"name": column, "type_text": kind, "nullable": not required, **({"comment": comment} if comment else {})}
-            for column, kind, required, comment in re.findall(r"`(\w+)` (\w+)( NOT NULL)?(?: COMMENT '([^']*)')?", columns)
+            for column, kind, required, comment in re.findall(
+                r"`(\w+)` (\w+)( NOT NULL)?(?: COMMENT '([^']*)')?", columns
+            )
         ]
         comment = re.search(r"COMMENT '([^']*)'", rest)
         self.made += 1

@@ -9,7 +9,8 @@ import grpc
 from google.protobuf import struct_pb2
 from pulumi.runtime.proto import provider_pb2, status_pb2
 
-from tests.toolchain.provider.fake import NOW, NOW_TEXT, WORKSPACE_ID, Server
+from tests.toolchain.provider.fake import Server
+from tests.toolchain.provider.fake_state import NOW, NOW_TEXT, WORKSPACE_ID
 from toolchain.provider import codec
 from toolchain.provider.servicer import Provider
 from toolchain.provider.workspace import Workspace
@@ -18,10 +19,12 @@ TOKEN = "dapi-planted-token-0123456789"
 JsonObject = dict[str, object]
 
 
-class Aborted(Exception):
+class AbortedError(Exception):
     """The servicer ended a call with an error."""
 
-    def __init__(self, code: grpc.StatusCode, details: str, init_failed: provider_pb2.ErrorResourceInitFailed | None) -> None:
+    def __init__(
+        self, code: grpc.StatusCode, details: str, init_failed: provider_pb2.ErrorResourceInitFailed | None
+    ) -> None:
         super().__init__(details)
         self.code, self.details, self.init_failed = code, details, init_failed
 
@@ -39,7 +42,7 @@ class FakeContext:
             status = status_pb2.Status.FromString(self.metadata["grpc-status-details-bin"])
             failed = provider_pb2.ErrorResourceInitFailed()
             assert status.details[0].Unpack(failed)
-        raise Aborted(code, details, failed)
+        raise AbortedError(code, details, failed)
 
     def set_trailing_metadata(self, metadata: tuple[tuple[str, bytes], ...]) -> None:
         self.metadata.update(metadata)
@@ -71,7 +74,12 @@ def concrete(value: object, server: Server) -> object:
     if isinstance(value, str):
         if value in numbers:
             return numbers[value]
-        fixed = {"<timestamp>": NOW_TEXT, "<workspaceId>": str(WORKSPACE_ID), "<jobId>": "1001", "https://<host>": server.url}
+        fixed = {
+            "<timestamp>": NOW_TEXT,
+            "<workspaceId>": str(WORKSPACE_ID),
+            "<jobId>": "1001",
+            "https://<host>": server.url,
+        }
         for placeholder, text in fixed.items():
             value = value.replace(placeholder, text)
         return re.sub(r"<([A-Za-z]+)(?:-(\d+))?>", lambda found: f"{found.group(1)}-{found.group(2) or 1}", value)
@@ -90,7 +98,7 @@ class Outcome:
     diffs: list[str] = field(default_factory=list)
     replace_keys: list[str] = field(default_factory=list)
     detailed: list[str] = field(default_factory=list)
-    error: Aborted | None = None
+    error: AbortedError | None = None
 
 
 @dataclass
@@ -121,20 +129,24 @@ class Stack:
         return codec.reveal_all(codec.decode(self.outputs))
 
     def check(self, news: JsonObject) -> struct_pb2.Struct:
-        request = provider_pb2.CheckRequest(urn=self.urn, news=codec.encode(news), olds=self.inputs if self.id else None)
+        request = provider_pb2.CheckRequest(
+            urn=self.urn, news=codec.encode(news), olds=self.inputs if self.id else None
+        )
         response = self.provider.Check(request, FakeContext())
         if response.failures:
             raise AssertionError([(failure.property, failure.reason) for failure in response.failures])
         return response.inputs
 
     def diff(self, news: struct_pb2.Struct) -> provider_pb2.DiffResponse:
-        request = provider_pb2.DiffRequest(id=self.id, urn=self.urn, olds=self.outputs, news=news, old_inputs=self.inputs)
+        request = provider_pb2.DiffRequest(
+            id=self.id, urn=self.urn, olds=self.outputs, news=news, old_inputs=self.inputs
+        )
         return self.provider.Diff(request, FakeContext())
 
     def create(self, inputs: struct_pb2.Struct) -> None:
         try:
             made = self.provider.Create(provider_pb2.CreateRequest(urn=self.urn, properties=inputs), FakeContext())
-        except Aborted as error:
+        except AbortedError as error:
             self._keep_failed(error)
             raise
         self.id, self.inputs, self.outputs, self.init_error = made.id, inputs, made.properties, False
@@ -145,12 +157,12 @@ class Stack:
         )
         try:
             response = self.provider.Update(request, FakeContext())
-        except Aborted as error:
+        except AbortedError as error:
             self._keep_failed(error)
             raise
         self.inputs, self.outputs, self.init_error = inputs, response.properties, False
 
-    def _keep_failed(self, error: Aborted) -> None:
+    def _keep_failed(self, error: AbortedError) -> None:
         if error.init_failed is not None:
             self.id, self.init_error = error.init_failed.id, True
             self.inputs, self.outputs = error.init_failed.inputs, error.init_failed.properties
@@ -167,7 +179,12 @@ class Stack:
         if not response.id:
             self.id, self.inputs, self.outputs = "", struct_pb2.Struct(), struct_pb2.Struct()
         else:
-            self.id, self.inputs, self.outputs, self.init_error = response.id, response.inputs, response.properties, False
+            self.id, self.inputs, self.outputs, self.init_error = (
+                response.id,
+                response.inputs,
+                response.properties,
+                False,
+            )
         return Outcome(["refresh"])
 
     def destroy(self) -> Outcome:
@@ -212,6 +229,6 @@ class Stack:
                 self.create(inputs)
                 if not first:
                     self.delete(*old)
-        except Aborted as error:
+        except AbortedError as error:
             outcome.error = error
         return outcome

@@ -16,9 +16,17 @@ JsonObject = dict[str, object]
 
 # Steps where the stand-in fails on purpose; the requests are compared all the same.
 FAILS_ON_PURPOSE = {
-    ("ModelServing-single-entity", "remove-aigateway"): "the official plugin crashes and loses the block from its state",
+    (
+        "ModelServing-single-entity",
+        "remove-aigateway",
+    ): "the official plugin crashes and loses the block from its state",
 }
-# Outputs that the official plugin shows wrongly after an update, until a refresh; the stand-in shows what the workspace has.
+# Differences that the official plugin sees between an empty map and none, beside the change that was asked for.
+EMPTY_IS_NONE = {
+    ("ModelServing", "replace-route-optimized"): "config",
+    ("Job-tasks-sorted", "update-name-queue-parameters"): "tasks",
+}
+# Outputs that the official plugin shows wrongly after an update, until a refresh; the stand-in shows what is there.
 SHOWN_BETTER = {
     "QualityMonitor": {"monitorId"},
     "SqlTable": {"effectiveProperties"},
@@ -93,12 +101,16 @@ def play(case: JsonObject, stack: Stack, inputs: JsonObject) -> Outcome:
     if step == "retry-with-refresh":
         stack.refresh()
         outcome = stack.up(inputs)
-        return Outcome(["refresh", *outcome.operations], outcome.diffs, outcome.replace_keys, outcome.detailed, outcome.error)
+        return Outcome(
+            ["refresh", *outcome.operations], outcome.diffs, outcome.replace_keys, outcome.detailed, outcome.error
+        )
     return stack.up(inputs)
 
 
 @pytest.mark.parametrize("cases", list(scenarios()))
-def test_a_recorded_scenario_sends_the_same_requests_and_ends_in_the_same_state(cases: list[JsonObject], server: Server) -> None:
+def test_a_recorded_scenario_sends_the_same_requests_and_ends_in_the_same_state(
+    cases: list[JsonObject], server: Server
+) -> None:
     options = cases[0].get("resource_options")
     stack = Stack(server, str(cases[0]["token"]), options if isinstance(options, dict) else {})
     inputs: JsonObject = {}
@@ -127,8 +139,11 @@ def check_engine(case: JsonObject, outcome: Outcome, step: str) -> None:
     if outcome.error is not None and "409" not in step and not outcome.error.init_failed:
         return
     assert outcome.operations == [event["op"] for event in events], step
-    change = next((event for event in events if event.get("diffs")), {})
-    assert outcome.diffs == change.get("diffs", []), step
+    change: JsonObject = next((event for event in events if event.get("diffs")), {})
+    nothing = EMPTY_IS_NONE.get((str(case["scenario"]), str(case["step"])))
+    recorded = change.get("diffs", [])
+    assert isinstance(recorded, list)
+    assert outcome.diffs == [key for key in recorded if key != nothing], step
     assert outcome.replace_keys == change.get("replaceKeys", []), step
 
 

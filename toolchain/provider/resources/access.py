@@ -14,7 +14,7 @@ _NOWHERE: Final = Call(method="GET", path="/")
 """For types whose strategy sends every request itself."""
 
 PERMISSIONS: Final = Resource(
-    token="databricks:index/permissions:Permissions",
+    type="databricks:index/permissions:Permissions",
     family=Family.SDK,
     fields=(
         *(text(target.wire, replaces=True) for target in TARGETS),
@@ -41,7 +41,7 @@ PERMISSIONS: Final = Resource(
 _SECURABLE_FIELDS: Final[tuple[Field, ...]] = tuple(text(name, replaces=True) for name in SECURABLES)
 
 GRANTS: Final = Resource(
-    token="databricks:index/grants:Grants",
+    type="databricks:index/grants:Grants",
     family=Family.SDK,
     fields=(
         *_SECURABLE_FIELDS,
@@ -62,7 +62,7 @@ GRANTS: Final = Resource(
 )
 
 GRANT: Final = Resource(
-    token="databricks:index/grant:Grant",
+    type="databricks:index/grant:Grant",
     family=Family.SDK,
     fields=(
         *_SECURABLE_FIELDS,
@@ -78,11 +78,18 @@ GRANT: Final = Resource(
 )
 
 SECRET_SCOPE: Final = Resource(
-    token="databricks:index/secretScope:SecretScope",
+    type="databricks:index/secretScope:SecretScope",
     family=Family.SDK,
     fields=(
         text("scope", wire="name", reads="name", replaces=True),
-        text("scope_backend_type", wire="backendType", reads="backend_type", computed=True, replaces=True, send_default="DATABRICKS"),
+        text(
+            "scope_backend_type",
+            wire="backendType",
+            reads="backend_type",
+            computed=True,
+            replaces=True,
+            send_default="DATABRICKS",
+        ),
         text("initial_manage_principal", replaces=True),
     ),
     id="{+scope}",
@@ -95,7 +102,7 @@ SECRET_SCOPE: Final = Resource(
 )
 
 SECRET: Final = Resource(
-    token="databricks:index/secret:Secret",
+    type="databricks:index/secret:Secret",
     family=Family.SDK,
     fields=(
         text("scope", required=True, replaces=True),
@@ -113,7 +120,7 @@ SECRET: Final = Resource(
 )
 
 SECRET_ACL: Final = Resource(
-    token="databricks:index/secretAcl:SecretAcl",
+    type="databricks:index/secretAcl:SecretAcl",
     family=Family.SDK,
     fields=(
         text("scope", required=True, replaces=True),
@@ -123,9 +130,7 @@ SECRET_ACL: Final = Resource(
     id="{+scope}|||{+principal}",
     import_id=("|||", "scope principal"),
     create=Call(method="POST", path=f"{_SECRETS}/acls/put", sends=("*",)),
-    read=Call(
-        method="GET", path=f"{_SECRETS}/acls/get", query={"scope": "{+scope}", "principal": "{+principal}"}
-    ),
+    read=Call(method="GET", path=f"{_SECRETS}/acls/get", query={"scope": "{+scope}", "principal": "{+principal}"}),
     update=None,
     delete=Call(method="POST", path=f"{_SECRETS}/acls/delete", sends=("scope", "principal")),
     strategy=Rewritten(),

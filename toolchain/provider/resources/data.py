@@ -13,7 +13,7 @@ _UC: Final = "/api/2.1/unity-catalog"
 _QUERIES: Final = "/api/2.0/sql/queries"
 
 SCHEMA: Final = Resource(
-    token="databricks:index/schema:Schema",
+    type="databricks:index/schema:Schema",
     family=Family.SDK,
     fields=(
         text("name", replaces=True, any_case=True),
@@ -29,15 +29,19 @@ SCHEMA: Final = Resource(
     ),
     id="{+catalog_name}.{+name}",
     import_id=(".", "catalog_name name"),
-    create=Call(method="POST", path=f"{_UC}/schemas", sends=("catalog_name", "name", "comment", "properties", "storage_root")),
+    create=Call(
+        method="POST", path=f"{_UC}/schemas", sends=("catalog_name", "name", "comment", "properties", "storage_root")
+    ),
     read=Call(method="GET", path=f"{_UC}/schemas/{{id}}"),
-    update=Call(method="PATCH", path=f"{_UC}/schemas/{{id}}", sends=("comment", "enable_predictive_optimization", "properties")),
+    update=Call(
+        method="PATCH", path=f"{_UC}/schemas/{{id}}", sends=("comment", "enable_predictive_optimization", "properties")
+    ),
     delete=Call(method="DELETE", path=f"{_UC}/schemas/{{id}}", query={"force": "{+force_destroy}"}),
     strategy=Owned(checks_metastore=True),
 )
 
 CATALOG: Final = Resource(
-    token="databricks:index/catalog:Catalog",
+    type="databricks:index/catalog:Catalog",
     family=Family.SDK,
     fields=(
         text("name", replaces=True, any_case=True),
@@ -77,7 +81,16 @@ CATALOG: Final = Resource(
     create=Call(
         method="POST",
         path=f"{_UC}/catalogs",
-        sends=("name", "comment", "connection_name", "options", "properties", "provider_name", "share_name", "storage_root"),
+        sends=(
+            "name",
+            "comment",
+            "connection_name",
+            "options",
+            "properties",
+            "provider_name",
+            "share_name",
+            "storage_root",
+        ),
     ),
     read=Call(method="GET", path=f"{_UC}/catalogs/{{id}}"),
     update=Call(
@@ -90,7 +103,7 @@ CATALOG: Final = Resource(
 )
 
 VOLUME: Final = Resource(
-    token="databricks:index/volume:Volume",
+    type="databricks:index/volume:Volume",
     family=Family.SDK,
     fields=(
         text("name"),
@@ -116,7 +129,7 @@ VOLUME: Final = Resource(
 )
 
 SQL_TABLE: Final = Resource(
-    token="databricks:index/sqlTable:SqlTable",
+    type="databricks:index/sqlTable:SqlTable",
     family=Family.SDK,
     fields=(
         text("name", replaces=True, any_case=True),
@@ -178,7 +191,7 @@ _PARAMETERS: Final = blocks(
 )
 
 QUERY: Final = Resource(
-    token="databricks:index/query:Query",
+    type="databricks:index/query:Query",
     family=Family.SDK,
     fields=(
         text("display_name", required=True),
@@ -199,7 +212,9 @@ QUERY: Final = Resource(
         text("update_time", output=True),
     ),
     id="{+answer_id}",
-    create=Call(method="POST", path=_QUERIES, sends=("*",), wrap="query", constants={"auto_resolve_display_name": False}),
+    create=Call(
+        method="POST", path=_QUERIES, sends=("*",), wrap="query", constants={"auto_resolve_display_name": False}
+    ),
     read=Call(method="GET", path=f"{_QUERIES}/{{id}}"),
     update=Call(
         method="PATCH",

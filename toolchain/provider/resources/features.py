@@ -9,7 +9,7 @@ from toolchain.provider.strategies.plain import Plain
 _STORES: Final = "/api/2.0/feature-store/online-stores"
 
 ONLINE_STORE: Final = Resource(
-    token="databricks:index/onlineStore:OnlineStore",
+    type="databricks:index/onlineStore:OnlineStore",
     family=Family.FRAMEWORK,
     fields=(
         text("name"),

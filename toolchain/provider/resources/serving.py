@@ -55,9 +55,16 @@ _EXTERNAL: Final = block(
         block("api_key_auth", text("key", required=True), *_key("value")),
         block("bearer_token_auth", *_key("token")),
     ),
-    block("databricks_model_serving_config", text("databricks_workspace_url", required=True), *_key("databricks_api_token")),
     block(
-        "google_cloud_vertex_ai_config", text("project_id", required=True), text("region", required=True), *_key("private_key")
+        "databricks_model_serving_config",
+        text("databricks_workspace_url", required=True),
+        *_key("databricks_api_token"),
+    ),
+    block(
+        "google_cloud_vertex_ai_config",
+        text("project_id", required=True),
+        text("region", required=True),
+        *_key("private_key"),
     ),
     block(
         "openai_config",
@@ -94,7 +101,11 @@ _GATEWAY: Final = block(
     block("fallback_config", boolean("enabled", required=True)),
     block("guardrails", block("input", *_GUARDRAILS), block("output", *_GUARDRAILS)),
     block(
-        "inference_table_config", text("catalog_name"), boolean("enabled"), text("schema_name"), text("table_name_prefix")
+        "inference_table_config",
+        text("catalog_name"),
+        boolean("enabled"),
+        text("schema_name"),
+        text("table_name_prefix"),
     ),
     blocks(
         "rate_limits",
@@ -108,7 +119,7 @@ _GATEWAY: Final = block(
 )
 
 MODEL_SERVING: Final = Resource(
-    token="databricks:index/modelServing:ModelServing",
+    type="databricks:index/modelServing:ModelServing",
     family=Family.SDK,
     fields=(
         text("name", replaces=True),
@@ -137,7 +148,11 @@ MODEL_SERVING: Final = Resource(
             computed=True,
         ),
         text("description"),
-        block("email_notifications", texts("on_update_failure", wire="onUpdateFailures"), texts("on_update_success", wire="onUpdateSuccesses")),
+        block(
+            "email_notifications",
+            texts("on_update_failure", wire="onUpdateFailures"),
+            texts("on_update_success", wire="onUpdateSuccesses"),
+        ),
         blocks("rate_limits", integer("calls", required=True), text("key"), text("renewal_period", required=True)),
         boolean("route_optimized", replaces=True),
         key_values("tags", written=True),
@@ -177,7 +192,7 @@ MODEL_SERVING: Final = Resource(
 )
 
 REGISTERED_MODEL: Final = Resource(
-    token="databricks:index/registeredModel:RegisteredModel",
+    type="databricks:index/registeredModel:RegisteredModel",
     family=Family.SDK,
     fields=(
         text("name", replaces=True, any_case=True),
@@ -209,12 +224,16 @@ REGISTERED_MODEL: Final = Resource(
     read=Call(method="GET", path=f"{_MODELS}/{{id}}"),
     update=Call(method="PATCH", path=f"{_MODELS}/{{id}}", sends=("*",), omits=("owner", "full_name", "browse_only")),
     delete=Call(method="DELETE", path=f"{_MODELS}/{{id}}"),
-    warns={"aliases": "RegisteredModel.aliases has no effect: Databricks ignores it; move aliases with a ModelAlias resource"},
+    warns={
+        "aliases": (
+            "RegisteredModel.aliases has no effect: Databricks ignores it; move aliases with a ModelAlias resource"
+        )
+    },
     strategy=Owned(times=2, whole_after_create=True),
 )
 
 MLFLOW_EXPERIMENT: Final = Resource(
-    token="databricks:index/mlflowExperiment:MlflowExperiment",
+    type="databricks:index/mlflowExperiment:MlflowExperiment",
     family=Family.SDK,
     fields=(
         text("name"),
@@ -255,15 +274,17 @@ MLFLOW_EXPERIMENT: Final = Resource(
     ),
     delete=Call(method="POST", path="/api/2.0/mlflow/experiments/delete", sends=("experiment_id",)),
     warns={
-        "tags": "MlflowExperiment.tags are sent at creation only, and show as a difference ever after because the server adds its own "
-        "(as with the official plugin); set tags with MLflow instead",
+        "tags": (
+            "MlflowExperiment.tags are sent at creation only, and show as a difference ever after because the "
+            "server adds its own (as with the official plugin); set tags with MLflow instead"
+        ),
         "description": "MlflowExperiment.description is deprecated and not sent; use the tag `mlflow.note.content`",
     },
     strategy=Plain(),
 )
 
 MLFLOW_MODEL: Final = Resource(
-    token="databricks:index/mlflowModel:MlflowModel",
+    type="databricks:index/mlflowModel:MlflowModel",
     family=Family.SDK,
     fields=(
         text("name", replaces=True),

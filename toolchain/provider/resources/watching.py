@@ -78,7 +78,7 @@ _CHANGES: Final = Call(
 )
 
 QUALITY_MONITOR: Final = Resource(
-    token="databricks:index/qualityMonitor:QualityMonitor",
+    type="databricks:index/qualityMonitor:QualityMonitor",
     family=Family.FRAMEWORK,
     fields=(*_monitor_fields(framework=True), text("monitor_id", computed=True, local=True, formula="{+table_name}")),
     id="{+table_name}",
@@ -94,7 +94,7 @@ QUALITY_MONITOR: Final = Resource(
 )
 
 LAKEHOUSE_MONITOR: Final = Resource(
-    token="databricks:index/lakehouseMonitor:LakehouseMonitor",
+    type="databricks:index/lakehouseMonitor:LakehouseMonitor",
     family=Family.SDK,
     fields=_monitor_fields(framework=False),
     id="{+table_name}",
@@ -109,7 +109,7 @@ LAKEHOUSE_MONITOR: Final = Resource(
 )
 
 DATA_QUALITY_MONITOR: Final = Resource(
-    token="databricks:index/dataQualityMonitor:DataQualityMonitor",
+    type="databricks:index/dataQualityMonitor:DataQualityMonitor",
     family=Family.FRAMEWORK,
     fields=(
         text("object_type", required=True),
@@ -176,7 +176,7 @@ DATA_QUALITY_MONITOR: Final = Resource(
 _COLUMN: Final = (text("aggregation"), text("display"), text("name", required=True))
 
 ALERT_V2: Final = Resource(
-    token="databricks:index/alertV2:AlertV2",
+    type="databricks:index/alertV2:AlertV2",
     family=Family.FRAMEWORK,
     fields=(
         text("display_name", required=True),
@@ -234,8 +234,8 @@ ALERT_V2: Final = Resource(
         sends=("*",),
         carries=("id",),
         query={
-            "update_mask": "custom_description,custom_summary,display_name,evaluation,parameters,parent_path,query_text,run_as,"
-            "run_as_user_name,schedule,warehouse_id"
+            "update_mask": "custom_description,custom_summary,display_name,evaluation,parameters,parent_path,"
+            "query_text,run_as,run_as_user_name,schedule,warehouse_id"
         },
     ),
     delete=Call(method="DELETE", path=f"{_ALERTS}/{{id}}", query={"purge": "{+purge_on_delete}"}),

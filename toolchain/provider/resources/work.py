@@ -26,7 +26,10 @@ def _webhooks(*, computed: bool) -> Field:
 
 
 _SETTINGS: Final = block(
-    "notification_settings", boolean("no_alert_for_canceled_runs"), boolean("no_alert_for_skipped_runs"), boolean("alert_on_last_attempt")
+    "notification_settings",
+    boolean("no_alert_for_canceled_runs"),
+    boolean("no_alert_for_skipped_runs"),
+    boolean("alert_on_last_attempt"),
 )
 _HEALTH: Final = block(
     "health", blocks("rules", text("metric", required=True), text("op", required=True), integer("value", required=True))
@@ -141,7 +144,7 @@ _MODEL_TRIGGER: Final = block(
 )
 
 JOB: Final = Resource(
-    token="databricks:index/job:Job",
+    type="databricks:index/job:Job",
     family=Family.SDK,
     fields=(
         text("name"),

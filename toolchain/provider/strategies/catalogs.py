@@ -17,7 +17,9 @@ class Catalog(Owned):
 
     def after_create(self, op: Operation, planned: Properties) -> None:
         try:
-            op.workspace.do("DELETE", states.template(f"{_UC}/schemas/{{name}}.default", op.names(planned), where=op.what))
+            op.workspace.do(
+                "DELETE", states.template(f"{_UC}/schemas/{{name}}.default", op.names(planned), where=op.what)
+            )
         except RestError as error:
             if not error.not_found:
                 raise

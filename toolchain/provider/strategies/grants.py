@@ -30,7 +30,11 @@ SECURABLES: Final = {
 }
 """Selector in Pulumi -> securable type in the path; models are functions there (facts sheet, 7.3)."""
 
-_API_NAMES: Final = {"storageCredential": "storage_credential", "externalLocation": "external_location", "foreignConnection": "foreign_connection"}
+_API_NAMES: Final = {
+    "storageCredential": "storage_credential",
+    "externalLocation": "external_location",
+    "foreignConnection": "foreign_connection",
+}
 _SETTLED: Final = Wait(path=("settled",), done=frozenset({"yes"}), failed=frozenset(), seconds=60)
 
 Wanted = dict[str, set[str]]
@@ -49,7 +53,10 @@ class Grants(Plain):
     def check(self, resource: Resource, inputs: Mapping[str, object]) -> Iterable[tuple[str, str]]:
         chosen = [name for name in SECURABLES if inputs.get(name) is not None]
         if len(chosen) != 1:
-            yield "", f"{resource.type_name} needs exactly one securable, got {len(chosen)}; set one of {listed(SECURABLES)}"
+            yield (
+                "",
+                f"{resource.type_name} needs exactly one securable, got {len(chosen)}; set one of {listed(SECURABLES)}",
+            )
 
     def _securable(self, properties: Mapping[str, object]) -> tuple[str, str]:
         for name in SECURABLES:
@@ -60,11 +67,15 @@ class Grants(Plain):
 
     def _path(self, properties: Mapping[str, object]) -> str:
         kind, name = self._securable(properties)
-        return states.template(f"/api/2.1/unity-catalog/permissions/{SECURABLES[kind]}/{{name}}", {"name": name}, where=kind)
+        return states.template(
+            f"/api/2.1/unity-catalog/permissions/{SECURABLES[kind]}/{{name}}", {"name": name}, where=kind
+        )
 
     def _wanted(self, properties: Mapping[str, object]) -> Wanted:
         entries = [dict(properties)] if self._one else objects(properties.get("grants"))
-        return {str(entry["principal"]): {privilege(name) for name in _listed(entry.get("privileges"))} for entry in entries}
+        return {
+            str(entry["principal"]): {privilege(name) for name in _listed(entry.get("privileges"))} for entry in entries
+        }
 
     def _present(self, op: Operation, properties: Mapping[str, object]) -> Wanted:
         answer = op.workspace.do("GET", self._path(properties))
@@ -98,7 +109,13 @@ class Grants(Plain):
         return {"identity": f"{_API_NAMES.get(kind, kind)}/{name}{suffix}"}
 
     def absorb(
-        self, op: Operation, answer: Properties, planned: Mapping[str, object], *, whole: bool = False, writing: bool = False
+        self,
+        op: Operation,
+        answer: Properties,
+        planned: Mapping[str, object],
+        *,
+        whole: bool = False,
+        writing: bool = False,
     ) -> Properties:
         return {**planned, **{key: value for key, value in answer.items() if key != "identity"}}
 
@@ -110,10 +127,14 @@ class Grants(Plain):
         present = self._present(op, known)
         if not present:
             raise RestError(f"GET {self._path(known)}", "RESOURCE_DOES_NOT_EXIST", "nothing is granted", not_found=True)
-        entries: list[Properties] = [{"principal": name, "privileges": sorted(held)} for name, held in sorted(present.items())]
+        entries: list[Properties] = [
+            {"principal": name, "privileges": sorted(held)} for name, held in sorted(present.items())
+        ]
         return entries[0] if self._one else {"grants": entries}
 
-    def read(self, op: Operation, known: Mapping[str, object], *, whole: bool = False, writing: bool = False) -> Properties | None:
+    def read(
+        self, op: Operation, known: Mapping[str, object], *, whole: bool = False, writing: bool = False
+    ) -> Properties | None:
         base = known if any(known.get(name) for name in SECURABLES) else {**self._from_id(op.id), **known}
         return super().read(op, base, whole=whole, writing=writing)
 
@@ -121,7 +142,10 @@ class Grants(Plain):
         kind, _, rest = identity.partition("/")
         wire = next((name for name in SECURABLES if _API_NAMES.get(name, name) == kind), "")
         if not wire or not rest:
-            raise PluginError(f"`{identity}` is no id of grants; it looks like table/<full name>, for Grant with /<principal> after it")
+            raise PluginError(
+                f"`{identity}` is no id of grants; it looks like table/<full name>, for Grant with /<principal> after "
+                "it"
+            )
         if not self._one:
             return {wire: rest}
         name, _, principal = rest.partition("/")

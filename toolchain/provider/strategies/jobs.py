@@ -27,7 +27,9 @@ class Job(Plain):
         if not settings:
             return answer
         tasks = sorted(objects(settings.get("tasks")), key=lambda task: str(task.get("task_key")))
-        run_as = settings.get("run_as") or ({"user_name": answer["run_as_user_name"]} if answer.get("run_as_user_name") else None)
+        run_as = settings.get("run_as") or (
+            {"user_name": answer["run_as_user_name"]} if answer.get("run_as_user_name") else None
+        )
         return {**settings, "tasks": tasks, "run_as": run_as, "job_id": answer.get("job_id")}
 
     def send_delete(self, op: Operation) -> None:

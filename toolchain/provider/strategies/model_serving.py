@@ -5,7 +5,7 @@ from typing import Final
 
 from toolchain.provider import state as states
 from toolchain.provider.diff import difference
-from toolchain.provider.errors import PluginError, Refusal, RestError
+from toolchain.provider.errors import PluginError, RefusalError, RestError
 from toolchain.provider.operation import Operation
 from toolchain.provider.schema import Call, Resource
 from toolchain.provider.state import Properties, mapping, objects
@@ -16,13 +16,15 @@ _TAGS: Final = Call(method="PATCH", path=f"{_PATH}/tags", sends=())
 _GATEWAY: Final = Call(method="PUT", path=f"{_PATH}/ai-gateway", sends=())
 
 REMOVED_GATEWAY: Final = (
-    "`aiGateway` cannot be taken out: the official plugin crashes on it (nil pointer dereference) and leaves the endpoint as it was; "
+    "`aiGateway` cannot be taken out: the official plugin crashes on it (nil pointer dereference) and leaves the "
+    "endpoint as it was; "
     "keep the block and disable what is in it, such as `inferenceTableConfig.enabled = false`"
 )
 
 
 class ModelServing(Plain):
-    """Order inside one update: config, tags, AI Gateway; a failure of one leaves the later ones unsent (facts sheet, 3.1)."""
+    """Order inside one update: config, tags, AI Gateway; a failure of one leaves the later ones unsent (facts "
+    "sheet, 3.1)."""
 
     def check(self, resource: Resource, inputs: Mapping[str, object]) -> Iterable[tuple[str, str]]:
         config = mapping(inputs.get("config"))
@@ -31,7 +33,7 @@ class ModelServing(Plain):
 
     def preview(self, op: Operation) -> None:
         if op.state.get("aiGateway") and op.inputs.get("aiGateway") is None:
-            raise Refusal(f"{op.what}: {REMOVED_GATEWAY}")
+            raise RefusalError(f"{op.what}: {REMOVED_GATEWAY}")
 
     def send_update(self, op: Operation, planned: Properties) -> Properties:
         self.preview(op)
@@ -49,7 +51,11 @@ class ModelServing(Plain):
         if self._tags_changed(op):
             op.send(_TAGS, planned, more_body=self._tag_changes(op))
         if op.inputs.get("aiGateway") is not None and self._differs(op, "aiGateway"):
-            op.send(_GATEWAY, planned, more_body=mapping(states.to_api((op.resource.by_wire["aiGateway"],), planned).get("ai_gateway")))
+            op.send(
+                _GATEWAY,
+                planned,
+                more_body=mapping(states.to_api((op.resource.by_wire["aiGateway"],), planned).get("ai_gateway")),
+            )
         return {}
 
     def settle(self, op: Operation, answer: Properties, state: Properties) -> Properties:
@@ -74,7 +80,9 @@ class ModelServing(Plain):
         try:
             op.workspace.do("DELETE", states.template(_PATH, {"id": op.id}, where=op.what))
         except RestError as refused:
-            return PluginError(f"cannot create {op.what}: {error}; deleting it again failed, too: {refused}; delete it by hand")
+            return PluginError(
+                f"cannot create {op.what}: {error}; deleting it again failed, too: {refused}; delete it by hand"
+            )
         return PluginError(f"cannot create {op.what}: {error}; the endpoint was deleted again")
 
     def shape(self, op: Operation, answer: Properties, planned: Mapping[str, object]) -> Properties:

@@ -22,7 +22,9 @@ def metastore_assignment(op: Operation) -> None:
         op.workspace.do("GET", ASSIGNMENT)
     except RestError as error:
         if error.not_found:
-            raise PluginError(f"{op.what}: the workspace has no metastore assigned, so nothing was changed ({ASSIGNMENT})") from error
+            raise PluginError(
+                f"{op.what}: the workspace has no metastore assigned, so nothing was changed ({ASSIGNMENT})"
+            ) from error
         raise
 
 
@@ -51,7 +53,9 @@ class Owned(Plain):
         if states.is_zero(op.inputs.get("owner")) or op.resource.update is None:
             return
         named = states.template(op.resource.id, op.names(planned), where=op.what)
-        call = Call(method="PATCH", path=op.resource.update.path, sends=("*",) if self.whole_after_create else ("owner",))
+        call = Call(
+            method="PATCH", path=op.resource.update.path, sends=("*",) if self.whole_after_create else ("owner",)
+        )
         op.send(call, planned, extra={"id": named})
 
     def send_update(self, op: Operation, planned: Properties) -> Properties:

@@ -39,7 +39,13 @@ class Target:
 _SQL_LEVELS: Final = ("CAN_READ", "CAN_VIEW", "CAN_RUN", "CAN_EDIT", "CAN_MANAGE")
 
 TARGETS: Final = (
-    Target("servingEndpointId", "serving-endpoint", "serving-endpoints", ("CAN_VIEW", "CAN_QUERY", "CAN_MANAGE"), Caller.MANAGES),
+    Target(
+        "servingEndpointId",
+        "serving-endpoint",
+        "serving-endpoints",
+        ("CAN_VIEW", "CAN_QUERY", "CAN_MANAGE"),
+        Caller.MANAGES,
+    ),
     Target(
         "registeredModelId",
         "registered-model",
@@ -61,7 +67,11 @@ TARGETS: Final = (
     Target("alertV2Id", "alertv2", "alertsv2", ("CAN_READ", "CAN_RUN", "CAN_EDIT", "CAN_MANAGE"), Caller.MANAGES),
     Target("databaseProjectName", "database-projects", "database-projects", ("CAN_USE", "CAN_MANAGE"), Caller.MANAGES),
 )
-_PRINCIPALS: Final = {"userName": "user_name", "groupName": "group_name", "servicePrincipalName": "service_principal_name"}
+_PRINCIPALS: Final = {
+    "userName": "user_name",
+    "groupName": "group_name",
+    "servicePrincipalName": "service_principal_name",
+}
 
 
 class Permissions(Plain):
@@ -76,7 +86,10 @@ class Permissions(Plain):
         for index, entry in enumerate(objects(inputs.get("accessControls"))):
             level = entry.get("permissionLevel")
             if isinstance(level, str) and level not in chosen[0].levels:
-                yield f"accessControls[{index}].permissionLevel", f"{chosen[0].wire} has no level `{level}`; it has {listed(chosen[0].levels)}"
+                yield (
+                    f"accessControls[{index}].permissionLevel",
+                    f"{chosen[0].wire} has no level `{level}`; it has {listed(chosen[0].levels)}",
+                )
             if entry.get("groupName") == "admins":
                 yield f"accessControls[{index}].groupName", "the group `admins` always manages the object; leave it out"
             if sum(entry.get(key) is not None for key in _PRINCIPALS) != 1:
@@ -100,13 +113,17 @@ class Permissions(Plain):
         target, _ = self._target(properties)
         me = self._me(op)
         entries: list[Properties] = [
-            {**{api: entry[wire] for wire, api in _PRINCIPALS.items() if entry.get(wire)}, "permission_level": entry.get("permissionLevel")}
+            {
+                **{api: entry[wire] for wire, api in _PRINCIPALS.items() if entry.get(wire)},
+                "permission_level": entry.get("permissionLevel"),
+            }
             for entry in objects(properties.get("accessControls"))
         ]
         for entry in entries:
             if _names(entry, me) and entry["permission_level"] not in ("CAN_MANAGE", "IS_OWNER"):
                 raise PluginError(
-                    f"{op.what}: {me} runs this update and would lock itself out with {entry['permission_level']}; leave its entry out, or "
+                    f"{op.what}: {me} runs this update and would lock itself out with {entry['permission_level']}; "
+                    "leave its entry out, or "
                     "give it CAN_MANAGE"
                 )
         owned = any(entry["permission_level"] == Caller.OWNS.value for entry in entries)
@@ -121,7 +138,13 @@ class Permissions(Plain):
         return {"object_id": f"/{target.segment}/{name}"}
 
     def absorb(
-        self, op: Operation, answer: Properties, planned: Mapping[str, object], *, whole: bool = False, writing: bool = False
+        self,
+        op: Operation,
+        answer: Properties,
+        planned: Mapping[str, object],
+        *,
+        whole: bool = False,
+        writing: bool = False,
     ) -> Properties:
         if "access_control_list" not in answer:
             return dict(planned)
@@ -143,10 +166,14 @@ class Permissions(Plain):
             if entry.get("group_name") != "admins" and (not _names(entry, me) or _declared(entry, declared))
         ]
         if not controls:
-            raise RestError(f"GET {self._path(known)}", "RESOURCE_DOES_NOT_EXIST", "nobody is granted anything", not_found=True)
+            raise RestError(
+                f"GET {self._path(known)}", "RESOURCE_DOES_NOT_EXIST", "nobody is granted anything", not_found=True
+            )
         return {**answer, "access_control_list": controls}
 
-    def read(self, op: Operation, known: Mapping[str, object], *, whole: bool = False, writing: bool = False) -> Properties | None:
+    def read(
+        self, op: Operation, known: Mapping[str, object], *, whole: bool = False, writing: bool = False
+    ) -> Properties | None:
         base = known if any(known.get(target.wire) for target in TARGETS) else {**_from_id(op.id), **known}
         return super().read(op, base, whole=whole, writing=writing)
 
@@ -166,12 +193,18 @@ class Permissions(Plain):
 
 def _entry(principal: str, level: str) -> Properties:
     """A service principal's user name is its application id, a UUID."""
-    key = "service_principal_name" if re.fullmatch(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", principal) else "user_name"
+    key = (
+        "service_principal_name"
+        if re.fullmatch(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", principal)
+        else "user_name"
+    )
     return {key: principal, "permission_level": level}
 
 
 def _names(entry: Mapping[str, object], principal: str) -> bool:
-    return principal.casefold() in {str(entry.get(key) or "").casefold() for key in ("user_name", "service_principal_name")} - {""}
+    return principal.casefold() in {
+        str(entry.get(key) or "").casefold() for key in ("user_name", "service_principal_name")
+    } - {""}
 
 
 def _declared(entry: Mapping[str, object], declared: list[Properties]) -> Properties | None:

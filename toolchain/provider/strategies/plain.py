@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 
 from toolchain.provider import state as states
 from toolchain.provider.diff import Entry
-from toolchain.provider.errors import Cancelled, PartialFailure, PluginError, Refusal, RestError
+from toolchain.provider.errors import CancelledError, PartialFailureError, PluginError, RefusalError, RestError
 from toolchain.provider.operation import Operation
 from toolchain.provider.schema import Family, Resource
 from toolchain.provider.state import Properties
@@ -40,12 +40,19 @@ class Plain:
         for wire in sorted(op.resource.silent) if op.state else ():
             if op.changed(wire):
                 yield (
-                    f"{op.what}: the new value of `{wire}` is not sent, because the official plugin makes no call for it after create; "
+                    f"{op.what}: the new value of `{wire}` is not sent, because the official plugin makes no call for "
+                    "it after create; "
                     "replace the resource, or change it in the workspace"
                 )
 
     def absorb(
-        self, op: Operation, answer: Properties, planned: Mapping[str, object], *, whole: bool = False, writing: bool = False
+        self,
+        op: Operation,
+        answer: Properties,
+        planned: Mapping[str, object],
+        *,
+        whole: bool = False,
+        writing: bool = False,
     ) -> Properties:
         """The state that ``answer`` shows."""
         shaped = self.shape(op, answer, planned)
@@ -86,7 +93,7 @@ class Plain:
 
     def after_failed_create(self, op: Operation, state: Properties, error: PluginError) -> PluginError:
         """What to tell the engine when the object exists but did not get ready."""
-        return PartialFailure(str(error), id=op.id, state=self.shown(op, state), inputs=op.inputs)
+        return PartialFailureError(str(error), identity=op.id, state=self.shown(op, state), inputs=op.inputs)
 
     # The life itself
 
@@ -100,7 +107,7 @@ class Plain:
         try:
             answer = self.settle(op, answer, state)
             return self.shown(op, self.read_back(op, state, answer))
-        except Cancelled:
+        except CancelledError:
             raise
         except PluginError as error:
             raise self.after_failed_create(op, state, error) from error
@@ -113,13 +120,22 @@ class Plain:
             return self.shown(op, self.absorb(op, answer, planned, writing=True))
         try:
             answer = self.send_update(op, planned)
-            state = {**planned, **{item.wire: op.state[item.wire] for item in op.resource.fields if item.output and item.wire in op.state}}
+            state = {
+                **planned,
+                **{
+                    item.wire: op.state[item.wire]
+                    for item in op.resource.fields
+                    if item.output and item.wire in op.state
+                },
+            }
             return self.shown(op, self.read_back(op, state, self.settle(op, answer, state)))
-        except (Cancelled, Refusal):
+        except (CancelledError, RefusalError):
             raise
         except PluginError as error:
-            # The official plugin saves the planned values here, so that the first retry sees no change (facts sheet, 1.2).
-            raise PartialFailure(str(error), id=op.id, state=self.shown(op, {**op.state, **planned}), inputs=op.old_inputs) from error
+            # The official plugin saves the planned values here, so that the first retry sees no change.
+            raise PartialFailureError(
+                str(error), identity=op.id, state=self.shown(op, {**op.state, **planned}), inputs=op.old_inputs
+            ) from error
 
     def settle(self, op: Operation, answer: Properties, state: Properties) -> Properties:
         """Waits until the object is ready, where the table says so."""
@@ -136,7 +152,9 @@ class Plain:
             raise PluginError(f"{op.what}: it was written, but reading it back finds nothing; run `pulumi refresh`")
         return found
 
-    def read(self, op: Operation, known: Mapping[str, object], *, whole: bool = False, writing: bool = False) -> Properties | None:
+    def read(
+        self, op: Operation, known: Mapping[str, object], *, whole: bool = False, writing: bool = False
+    ) -> Properties | None:
         """The state as the workspace has it, or ``None`` when the object is gone."""
         try:
             answer = self.send_read(op, known)

@@ -8,8 +8,8 @@ from toolchain.provider.strategies.plain import Plain
 
 
 class Rewritten(Plain):
-    """Types without an update whose successor has the same identity: unless the old one is deleted first, its deletion takes the
-    new one along. The official plugin does this silently; this one says it.
+    """Types without an update whose successor has the same identity: unless the old one is deleted first, its deletion
+    takes the new one along. The official plugin does this silently; this one says it.
     """
 
     def __init__(self) -> None:
@@ -17,13 +17,15 @@ class Rewritten(Plain):
 
     def create(self, op: Operation) -> Properties:
         state = super().create(op)
-        self._made.add((op.resource.token, op.id))
+        self._made.add((op.resource.type, op.id))
         return state
 
     def send_delete(self, op: Operation) -> None:
         super().send_delete(op)
-        if (op.resource.token, op.id) in self._made:
+        if (op.resource.type, op.id) in self._made:
             op.warn(
-                f"{op.what} was replaced create-first, so deleting the old one has just deleted the new one, too (the official plugin does "
-                "the same); give the resource `delete_before_replace=True`, then run `pulumi up --refresh` to write it again"
+                f"{op.what} was replaced create-first, so deleting the old one has just deleted the new one, too (the "
+                "official plugin does "
+                "the same); give the resource `delete_before_replace=True`, then run `pulumi up --refresh` to write "
+                "it again"
             )

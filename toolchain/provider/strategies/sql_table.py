@@ -5,14 +5,22 @@ from typing import Final
 
 from toolchain.provider import state as states
 from toolchain.provider.diff import Change, Entry
-from toolchain.provider.errors import PluginError, Refusal
+from toolchain.provider.errors import PluginError, RefusalError
 from toolchain.provider.operation import Operation
 from toolchain.provider.schema import Resource
 from toolchain.provider.state import Properties, mapping, objects
 from toolchain.provider.strategies.plain import Plain
 
 _STATEMENTS: Final = "/api/2.0/sql/statements"
-_ALIASES: Final = {"integer": "int", "long": "bigint", "dec": "decimal", "numeric": "decimal", "real": "float", "tinyint": "byte", "short": "smallint"}
+_ALIASES: Final = {
+    "integer": "int",
+    "long": "bigint",
+    "dec": "decimal",
+    "numeric": "decimal",
+    "real": "float",
+    "tinyint": "byte",
+    "short": "smallint",
+}
 
 
 def quoted(name: object) -> str:
@@ -38,7 +46,10 @@ class SqlTable(Plain):
 
     def check(self, resource: Resource, inputs: Mapping[str, object]) -> Iterable[tuple[str, str]]:
         if inputs.get("warehouseId") is None:
-            yield "warehouseId", "the stand-in runs the statements on a SQL warehouse only, it starts no cluster; set `warehouseId`"
+            yield (
+                "warehouseId",
+                "the stand-in runs the statements on a SQL warehouse only, it starts no cluster; set `warehouseId`",
+            )
         if inputs.get("tableType") == "VIEW" and inputs.get("viewDefinition") is None:
             yield "viewDefinition", "a view needs its `viewDefinition`"
 
@@ -49,7 +60,12 @@ class SqlTable(Plain):
                 yield Entry(f'effectiveProperties["{key}"]', Change.UPDATE if key in effective else Change.ADD, False)
 
     def _run(self, op: Operation, statement: str, properties: Mapping[str, object]) -> None:
-        request = {"statement": statement, "warehouse_id": properties.get("warehouseId"), "wait_timeout": "50s", "on_wait_timeout": "CANCEL"}
+        request = {
+            "statement": statement,
+            "warehouse_id": properties.get("warehouseId"),
+            "wait_timeout": "50s",
+            "on_wait_timeout": "CANCEL",
+        }
         answer = op.workspace.do("POST", _STATEMENTS, body=request)
         status = mapping(answer.get("status"))
         if status.get("state") != "SUCCEEDED":
@@ -99,9 +115,7 @@ class SqlTable(Plain):
         return op.send(op.resource.read, known)
 
     def shape(self, op: Operation, answer: Properties, planned: Mapping[str, object]) -> Properties:
-        columns = [
-            {**column, "type": column.get("type_text")} for column in objects(answer.get("columns"))
-        ]
+        columns = [{**column, "type": column.get("type_text")} for column in objects(answer.get("columns"))]
         ours = {str(column.get("name")): column for column in objects(planned.get("columns"))}
         for column in columns:
             wanted = ours.get(str(column.get("name")), {}).get("type")
@@ -158,7 +172,11 @@ def _create_statement(planned: Mapping[str, object]) -> str:
     if planned.get("options"):
         lines.append(f"OPTIONS ({_assignments(mapping(planned['options']))})")
     if kind == "EXTERNAL" and planned.get("storageLocation"):
-        credential = f" WITH (CREDENTIAL {quoted(planned['storageCredentialName'])})" if planned.get("storageCredentialName") else ""
+        credential = (
+            f" WITH (CREDENTIAL {quoted(planned['storageCredentialName'])})"
+            if planned.get("storageCredentialName")
+            else ""
+        )
         lines.append(f"LOCATION {text(planned['storageLocation'])}{credential}")
     if kind == "VIEW":
         lines.append(f"AS {planned.get('viewDefinition')}")
@@ -179,12 +197,16 @@ def _column_changes(op: Operation, name: str, olds: list[Properties], news: list
             yield f"ALTER TABLE {name} ADD COLUMN {_column(wanted)} {f'AFTER {previous}' if previous else 'FIRST'}"
         else:
             if wanted.get("type") and not same_type(old.get("type"), wanted["type"]):
-                raise Refusal(
-                    f"{op.what}: column `{column}` is {old.get('type')} and cannot become {wanted['type']} in place; add a new column, or "
+                raise RefusalError(
+                    f"{op.what}: column `{column}` is {old.get('type')} and cannot become {wanted['type']} in place; "
+                    "add a new column, or "
                     "replace the table (`replace_on_changes=['columns']`), which loses its rows"
                 )
             if (old.get("comment") or "") != (wanted.get("comment") or ""):
                 yield f"ALTER TABLE {name} ALTER COLUMN {quoted(column)} COMMENT {text(wanted.get('comment') or '')}"
             if (old.get("nullable") is False) != (wanted.get("nullable") is False):
-                yield f"ALTER TABLE {name} ALTER COLUMN {quoted(column)} {'SET' if wanted.get('nullable') is False else 'DROP'} NOT NULL"
+                yield (
+                    f"ALTER TABLE {name} ALTER COLUMN {quoted(column)} "
+                    f"{'SET' if wanted.get('nullable') is False else 'DROP'} NOT NULL"
+                )
         previous = column
