@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from starlette.applications import Starlette
 
+from workspace.access import Access
 from workspace.app import build_app
 from workspace.files import Files
 from workspace.http import Service
 from workspace.identity import OWNER, Identity
 from workspace.mlflow_api import Mlflow
+from workspace.monitors import CatalogView, Monitors
 from workspace.state import State
 from workspace.unity_catalog import UnityCatalog
 from workspace.unity_catalog.securables import FUNCTION, Contents
@@ -21,5 +23,7 @@ def assemble(state: State) -> Starlette:
     mlflow = Mlflow(state, catalog.containers.schema, files, OWNER.user_name)
     # Unity Catalog counts models among a schema's functions.
     catalog.add_contents(Contents(FUNCTION, mlflow.model_names, mlflow.model_id, mlflow.delete_model))
-    services: list[Service] = [Identity(state), catalog, files, mlflow]
+    monitors = Monitors(state, CatalogView(table=catalog.tables.get, require_schema=catalog.containers.schema))
+    access = Access(state, {"experiments": mlflow.creator_of_experiment})
+    services: list[Service] = [Identity(state), catalog, files, mlflow, access, monitors]
     return build_app(state, services, OWNER)

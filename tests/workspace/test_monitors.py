@@ -68,8 +68,12 @@ class Catalog:
             raise not_found(f"Table '{full_name}' does not exist.")
         return self.tables[full_name]
 
+    def require_schema(self, catalog: str, schema: str) -> None:
+        if (catalog, schema) not in self.schemas:
+            raise not_found(f"Schema '{catalog}.{schema}' does not exist.")
+
     def view(self) -> CatalogView:
-        return CatalogView(table=self.table, schema_exists=lambda *names: names in self.schemas)
+        return CatalogView(table=self.table, require_schema=self.require_schema)
 
 
 @pytest.fixture

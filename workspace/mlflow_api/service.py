@@ -97,6 +97,17 @@ class Mlflow:
         """Delete a model with its versions and their files. ApiError 404 where there is no such model."""
         self.registry().delete_model(ModelName.parse(full_name))
 
+    def creator_of_experiment(self, experiment_id: str) -> str | None:
+        """The user name of an experiment's creator, None where there is no such experiment."""
+        tracking = self._opener.stores().tracking
+        from mlflow.exceptions import MlflowException
+
+        try:
+            experiment = tracking.get_experiment(experiment_id)
+        except MlflowException:
+            return None
+        return self._owner if experiment.lifecycle_stage == "active" else None
+
     def registry(self) -> Registry:
         with self._lock:
             if self._registry is None:

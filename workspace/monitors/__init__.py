@@ -1,5 +1,6 @@
 """Quality monitors on tables: what they watch, and where their metrics go."""
 
 from workspace.monitors.routes import Monitors
+from workspace.monitors.store import CatalogView
 
-__all__ = ["Monitors"]
+__all__ = ["CatalogView", "Monitors"]

@@ -49,8 +49,8 @@ class CatalogView:
 
     table: Callable[[str], WatchedTable]
     """The table by its full name; raises ApiError 404."""
-    schema_exists: Callable[[str, str], bool]
-    """By catalog and schema."""
+    require_schema: Callable[[str, str], object]
+    """By catalog and schema; raises ApiError 404."""
 
 
 class MonitorStore:
@@ -125,8 +125,7 @@ class MonitorStore:
     def _check(self, table: WatchedTable, body: dict[str, Any]) -> Document:
         catalog, schema = definition.split_schema_name(body.get("output_schema_name"))
         wanted = definition.check(body, {column.name: column.type_text for column in table.columns})
-        if not self._catalog.schema_exists(catalog, schema):
-            raise not_found(f"output_schema_name: Schema '{catalog}.{schema}' does not exist.")
+        self._catalog.require_schema(catalog, schema)
         if "baseline_table_name" in wanted:
             self._catalog.table(str(wanted["baseline_table_name"]))
         return wanted
