@@ -26,7 +26,6 @@ def catalog_client(tmp_path: Path) -> Iterator[WorkspaceClient]:
         catalog = UnityCatalog(state)
         view = CatalogView(table=catalog.tables.get, require_schema=catalog.containers.schema)
         with served(state, [catalog, Monitors(state, view)]) as workspace:
-            workspace.catalogs.create("main")
             workspace.schemas.create("rec", "main")
             catalog.tables.create(TABLE, [Column("ts", "timestamp"), Column("value", "double")])
             yield workspace
@@ -37,7 +36,7 @@ def test_a_monitor_watches_a_table_of_the_catalog(catalog_client: WorkspaceClien
     series = MonitorTimeSeries(timestamp_col="ts", granularities=["1 day"])
     monitors.create(TABLE, "main.rec", "/Shared/m", time_series=series, slicing_exprs=["value > 10"])
     assert monitors.get(TABLE).status is MonitorInfoStatus.MONITOR_STATUS_ACTIVE
-    with pytest.raises(NotFound, match="main.rec.gone"):
+    with pytest.raises(NotFound, match=r"main\.rec\.gone"):
         monitors.update("main.rec.gone", "main.rec", snapshot=MonitorSnapshot())
     catalog_client.tables.delete(TABLE)
     with pytest.raises(NotFound, match=TABLE):
