@@ -15,10 +15,9 @@ from pathlib import Path
 from types import FrameType
 
 import grpc
-from pulumi.runtime.proto import language_pb2_grpc
 
 from toolchain.language_host.children import QUIET_SECONDS, Children
-from toolchain.language_host.servicer import PythonLanguageHost
+from toolchain.provider.lean import skip_init
 
 #: One call lasts as long as the program or plugin it runs, so there have to be more workers than a stack has plugins.
 WORKERS = 64
@@ -36,6 +35,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("-v", dest="verbosity", help=argparse.SUPPRESS)
     parser.add_argument("--tracing", help=argparse.SUPPRESS)
     parsed = parser.parse_args(arguments)
+
+    # The engine waits for this process in every command, and of `pulumi` it needs the generated protos only.
+    skip_init("pulumi", "pulumi.runtime", "pulumi.runtime.proto")
+    from pulumi.runtime.proto import language_pb2_grpc
+
+    from toolchain.language_host.servicer import PythonLanguageHost
 
     children = Children()
     interrupted = threading.Event()
