@@ -82,6 +82,7 @@ class World:
     tables: Tables
     features: FeatureStore
     models: SavedModels
+    serving: Serving
     client: WorkspaceClient
 
     def set(self, **seconds: float) -> None:
@@ -125,7 +126,7 @@ class World:
         eventually(
             lambda: latest() not in ("QUEUED", "INITIALIZING") and (latest() != "RUNNING" or expect == "RUNNING")
         )
-        assert latest() == expect, list(self.client.pipelines.list_pipeline_events(pipeline_id))[0].message
+        assert latest() == expect, next(iter(self.client.pipelines.list_pipeline_events(pipeline_id))).message
 
 
 @contextmanager
@@ -140,7 +141,7 @@ def world(folder: Path) -> Iterator[World]:
         settings = Settings(state)
         settings.change(QUICK)
         with served(state, [settings, features, serving]) as client:
-            yield World(state, catalog.tables, features, models, client)
+            yield World(state, catalog.tables, features, models, serving, client)
     finally:
         state.close()
 

@@ -67,10 +67,10 @@ class Serving:
         self._payload_tables = PayloadTables(catalog.tables)
         self._outbox = Outbox(folder / "outbox.db", catalog.tables, settings)
         self._metrics = Metrics()
-        self._deployments = Deployments(
+        self.deployments = Deployments(
             self._store, folder / "endpoints", mlflow.model_version, features.serving_source, secret, settings
         )
-        self._invocations = Invocations(self._store, self._deployments, self._outbox, self._metrics)
+        self._invocations = Invocations(self._store, self.deployments, self._outbox, self._metrics)
 
     def routes(self) -> list[BaseRoute]:
         logs = f"{ONE}/served-models/{{entity}}"
@@ -93,11 +93,15 @@ class Serving:
 
     def start(self) -> None:
         self._outbox.start()
-        self._deployments.start()
+        self.deployments.start()
 
     def stop(self) -> None:
-        self._deployments.stop()
+        self.deployments.stop()
         self._outbox.stop()
+
+    def creator_of(self, endpoint_id: str) -> str | None:
+        """The user name of an endpoint's creator by the endpoint's opaque id, None where there is no such endpoint."""
+        return next((str(one["creator"]) for one in self._store.list() if one["id"] == endpoint_id), None)
 
     def _create(self, call: Call) -> Json:
         (name,) = call.require("name")
@@ -117,7 +121,7 @@ class Serving:
         }
         endpoint = self._store.create(name, fields, config)
         if config is not None:
-            self._deployments.roll_out(endpoint)
+            self.deployments.roll_out(endpoint)
         return self._shown(endpoint, call)
 
     def _update_config(self, call: Call) -> Json:
@@ -126,7 +130,7 @@ class Serving:
         previous = (endpoint["config"] or {}).get("served_entities", [])
         config = self._read_config(call.body, call.caller.user_name, previous)
         endpoint = self._store.begin(name, config)
-        self._deployments.roll_out(endpoint)
+        self.deployments.roll_out(endpoint)
         return self._shown(endpoint, call)
 
     def _read_config(self, body: Json, creator: str, previous: list[Json] | None = None) -> Json:
@@ -141,7 +145,7 @@ class Serving:
         return config
 
     def _delete(self, call: Call) -> Json:
-        self._deployments.delete(call.path["name"])
+        self.deployments.delete(call.path["name"])
         return {}
 
     def _patch_tags(self, call: Call) -> Json:
@@ -172,7 +176,7 @@ class Serving:
         return {"name": call.path["name"], "email_notifications": given}
 
     def _change(self, call: Call, change: Callable[[Json], None]) -> Json:
-        return self._deployments.change(call.path["name"], change)
+        return self.deployments.change(call.path["name"], change)
 
     def _export_metrics(self, call: Call) -> PlainTextResponse:
         endpoint = self._store.get(call.path["name"])
@@ -193,7 +197,7 @@ class Serving:
         for config in (endpoint["pending_config"], endpoint["config"]):
             for entity in (config or {}).get("served_entities", []):
                 if entity["name"] == name:
-                    running = self._deployments.entity(endpoint, entity)
+                    running = self.deployments.entity(endpoint, entity)
                     path = running.build_log if which == "build.log" else running.service_log
                     return {"logs": path.read_text(errors="replace") if path.exists() else ""}
         raise not_found(f"Endpoint '{endpoint['name']}' has no served entity '{name}'.")
@@ -204,7 +208,7 @@ class Serving:
             self._payload_tables.ensure(table)
 
     def _shown(self, endpoint: Json, call: Call) -> Json:
-        return detailed(endpoint, self._deployments.state, call.headers.get("host", "127.0.0.1"))
+        return detailed(endpoint, self.deployments.state, call.headers.get("host", "127.0.0.1"))
 
 
 def _tags(given: list[Json]) -> list[Json]:
