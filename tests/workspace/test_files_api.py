@@ -152,6 +152,26 @@ def test_an_upload_in_parts_is_joined_in_order(server: WorkspaceServer) -> None:
     assert len(parts) == 7
 
 
+def test_an_abandoned_upload_in_parts_cannot_be_completed(client: WorkspaceClient) -> None:
+    path = f"{ROOT}/abandoned.bin"
+    started: Any = client.api_client.do("POST", f"/api/2.0/fs/files{path}", query={"action": "initiate-upload"})
+    token = started["multipart_upload"]["session_token"]
+    body = {"path": path, "session_token": token}
+    part: Any = client.api_client.do(
+        "POST", "/api/2.0/fs/create-upload-part-urls", body=body | {"start_part_number": 1, "count": 1}
+    )
+    etag = httpx.put(part["upload_part_urls"][0]["url"], content=b"part").headers["etag"]
+    abort: Any = client.api_client.do("POST", "/api/2.0/fs/create-abort-upload-url", body=body)
+    assert httpx.delete(abort["abort_upload_url"]["url"]).status_code == 204
+    query = {"action": "complete-upload", "upload_type": "multipart", "session_token": token}
+    with pytest.raises(NotFound, match="no open upload"):
+        client.api_client.do(
+            "POST", f"/api/2.0/fs/files{path}", query=query, body={"parts": [{"part_number": 1, "etag": etag}]}
+        )
+    with pytest.raises(NotFound):
+        get(client, path)
+
+
 def test_an_upload_that_breaks_off_leaves_the_file_as_it_was(server: WorkspaceServer, client: WorkspaceClient) -> None:
     put(client, f"{ROOT}/whole.txt", b"whole", overwrite=True)
     head = f"PUT /api/2.0/fs/files{ROOT}/whole.txt?overwrite=true HTTP/1.1\r\nHost: x\r\n"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -204,6 +205,13 @@ def test_a_deleted_version_takes_its_aliases_along_and_its_number_never_returns(
     assert [found.version for found in client.model_versions.list(name)] == [3, 1]
 
 
+def test_versions_created_at_once_have_numbers_of_their_own(client: WorkspaceClient) -> None:
+    name = new_model(client, "at_once")
+    with ThreadPoolExecutor(8) as pool:
+        numbers = list(pool.map(lambda _: create_version(client, name), range(16)))
+    assert sorted(numbers) == list(range(1, 17))
+
+
 def test_a_deleted_model_leaves_nothing_to_the_next_of_its_name(client: WorkspaceClient) -> None:
     name = new_model(client, "again")
     ready_version(client, name)
@@ -280,7 +288,7 @@ def test_a_schema_with_models_is_deleted_only_by_force_and_then_with_them(client
     with pytest.raises(NotFound):
         client.registered_models.get(name)
     with pytest.raises(NotFound):
-        client.files.get_directory_metadata("/Models/models/doomed")
+        client.files.get_directory_metadata("/Models/models/doomed/inside")
 
 
 def test_what_the_registry_acknowledged_survives_a_kill(start_server: Callable[[], WorkspaceServer]) -> None:

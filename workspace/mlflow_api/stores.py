@@ -52,6 +52,8 @@ class StoreOpener:
 
 
 def _open(database: Path) -> Stores:
+    # A workspace on loopback talks to nobody; importing MLflow would start its usage reports.
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     from mlflow.store.model_registry import sqlalchemy_store as registry_module
     from mlflow.store.tracking import sqlalchemy_store as tracking_module
 
