@@ -10,12 +10,12 @@ from typing import Final
 
 from databricks.sdk import WorkspaceClient
 from databricks.sdk.errors.base import DatabricksError
-from mlflow.exceptions import MlflowException
 
 from pipelines.errors import PipelineError
 from pipelines.progress import Progress
 from pipelines.taxi.parameters import Parameters
-from pipelines.taxi.pipeline import Request, run
+from pipelines.taxi.pipeline import run
+from pipelines.taxi.request import Request
 
 _DEFAULTS: Final = Parameters()
 
@@ -40,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     try:
         run(request, WorkspaceClient(), Progress())
-    except (PipelineError, DatabricksError, MlflowException, ValueError) as error:
+    except (PipelineError, DatabricksError, ValueError) as error:
         print(f"pipelines.taxi: {error}", file=sys.stderr)
         return 1
     return 0

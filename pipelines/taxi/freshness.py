@@ -9,13 +9,11 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from importlib import resources
 from importlib.resources.abc import Traversable
-from typing import Final
+from typing import Any, Final, cast
 
 from databricks.sdk import WorkspaceClient
 from databricks.sdk.errors import NotFound
-from mlflow import MlflowClient
-from mlflow.entities.model_registry import ModelVersion
-from mlflow.exceptions import RestException
+from databricks.sdk.service.catalog import ModelVersionInfoStatus
 
 from pipelines.sql import SqlRunner
 from pipelines.taxi.features import FEATURE_TABLES
@@ -26,6 +24,7 @@ TABLES_DIGEST: Final = "taxi_tables_digest"
 MODEL_DIGEST: Final = "taxi_model_digest"
 # Versions are read newest first, one request each.
 _VERSIONS_READ: Final = 20
+_GET_VERSION: Final = "/api/2.0/mlflow/unity-catalog/model-versions/get"
 
 _TABLE_CODE: Final = (
     "trips.py",
@@ -37,7 +36,14 @@ _TABLE_CODE: Final = (
     "features.py",
     "sql",
 )
-_MODEL_CODE: Final = ("train.py", "split.py", "metrics.py", "../feature_model.py", "../registration.py")
+_MODEL_CODE: Final = (
+    "model_step.py",
+    "train.py",
+    "split.py",
+    "metrics.py",
+    "../feature_model.py",
+    "../registration.py",
+)
 
 
 def tables_digest(source_digest: str) -> str:
@@ -66,21 +72,27 @@ def mark_tables(warehouse: SqlRunner, digest: str) -> None:
     warehouse.run(f"ALTER TABLE trips SET TBLPROPERTIES ('{TABLES_DIGEST}' = '{digest}')")
 
 
-def find_version(client: MlflowClient, full_name: str, digests: Mapping[str, str]) -> ModelVersion | None:
-    """The newest READY version of `full_name` whose tags hold `digests`; None when there is none or no such model."""
+def find_version(workspace: WorkspaceClient, full_name: str, digests: Mapping[str, str]) -> str | None:
+    """The number of the newest READY version of `full_name` whose tags hold `digests`; None when there is none."""
     try:
-        found = client.search_model_versions(f"name='{full_name}'")
-    except RestException as error:
-        if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "NOT_FOUND"):
-            return None
-        raise
-    numbers = sorted((int(version.version) for version in found if version.status == "READY"), reverse=True)
+        found = list(workspace.model_versions.list(full_name))
+    except NotFound:
+        return None
+    numbers = sorted((v.version for v in found if v.version and v.status is ModelVersionInfoStatus.READY), reverse=True)
     for number in numbers[:_VERSIONS_READ]:
-        # Searching in Unity Catalog does not promise tags; reading one version does.
-        version = client.get_model_version(full_name, str(number))
-        if all(version.tags.get(name) == digest for name, digest in digests.items()):
-            return version
+        tags = _tags(workspace, full_name, str(number))
+        if all(tags.get(name) == digest for name, digest in digests.items()):
+            return str(number)
     return None
+
+
+def _tags(workspace: WorkspaceClient, full_name: str, version: str) -> dict[str, str]:
+    # The request of MLflow's own client (mlflow 3.17.2, store/_unity_catalog/registry/rest_store.py). The SDK has no
+    # call that gives a version's tags, and importing MLflow would take longer than all the rest of a run that has
+    # nothing to do.
+    answer = workspace.api_client.do("GET", _GET_VERSION, query={"name": full_name, "version": version})
+    document = cast("dict[str, Any]", answer)
+    return {tag["key"]: tag["value"] for tag in document["model_version"].get("tags", [])}
 
 
 def _digest(code: tuple[str, ...], *more: str) -> str:

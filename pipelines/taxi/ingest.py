@@ -23,24 +23,57 @@ BATCH: Final = 5_000
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Loaded:
-    """What a load did: rows written to `trips`, and those that were not."""
+class Batch(Protocol):
+    """Trips that were read and judged, not yet written."""
 
-    rows: int
-    refusals: Refusals
+    @property
+    def usable(self) -> int:
+        """How many trips `write` will write."""
+
+    @property
+    def refusals(self) -> Refusals: ...
+
+    def write(self, warehouse: SqlRunner) -> None:
+        """Replace the rows of `trips`, which exists."""
 
 
 class Source(Protocol):
-    """Where trips come from."""
+    """Where trips come from. A mistake in them shows in `read`, before anything in the workspace is touched."""
 
     def __str__(self) -> str: ...
 
     def digest(self) -> str:
         """What identifies the source's content, in hex."""
 
-    def load(self, warehouse: SqlRunner) -> Loaded:
-        """Replace the rows of `trips`, which exists, with the usable trips of this source."""
+    def read(self) -> Batch: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rows:
+    """A batch in this process's memory."""
+
+    trips: Sequence[Trip]
+    refusals: Refusals
+
+    @property
+    def usable(self) -> int:
+        return len(self.trips)
+
+    def write(self, warehouse: SqlRunner) -> None:
+        replace_trips(warehouse, self.trips)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Selection:
+    """A batch that never leaves the workspace: a query that gives the columns of `trips`."""
+
+    query: str
+    usable: int
+    refusals: Refusals
+
+    def write(self, warehouse: SqlRunner) -> None:
+        warehouse.run("DELETE FROM trips")
+        warehouse.run(f"INSERT INTO trips {self.query}")
 
 
 @dataclass(frozen=True)
@@ -55,10 +88,9 @@ class CsvFolder:
     def digest(self) -> str:
         return taxis_csv.digest(self.folder)
 
-    def load(self, warehouse: SqlRunner) -> Loaded:
+    def read(self) -> Batch:
         trips, refusals = taxis_csv.read(self.folder)
-        replace_trips(warehouse, trips)
-        return Loaded(rows=len(trips), refusals=refusals)
+        return Rows(trips=trips, refusals=refusals)
 
 
 @dataclass(frozen=True)
@@ -73,15 +105,13 @@ class SampleTrips:
     def digest(self) -> str:
         return sample.digest(self.seed)
 
-    def load(self, warehouse: SqlRunner) -> Loaded:
-        trips = sample.generate(self.seed)
-        replace_trips(warehouse, trips)
-        return Loaded(rows=len(trips), refusals=Refusals())
+    def read(self) -> Batch:
+        return Rows(trips=sample.generate(self.seed), refusals=Refusals())
 
 
 @dataclass(frozen=True)
 class WorkspaceTable:
-    """A table of the workspace with the columns of `samples.nyctaxi.trips`; it never leaves the workspace."""
+    """A table of the workspace with the columns of `samples.nyctaxi.trips`."""
 
     warehouse: SqlRunner
     full_name: str = SAMPLES_TABLE
@@ -91,8 +121,7 @@ class WorkspaceTable:
 
     def digest(self) -> str:
         """Row count, range of time and sums of every column: a changed row shows, unless all sums cancel out."""
-        # The table's name is a constant of this module, and the column names are the trip's: nothing here comes from
-        # data.
+        # The table's name is a constant of this module, and the column names are the trip's: nothing comes from data.
         sums = ", ".join(f"sum({column})" for column in Trip._fields[2:])
         row = self.warehouse.run(
             "SELECT count(*), min(tpep_pickup_datetime), max(tpep_dropoff_datetime), "
@@ -102,21 +131,20 @@ class WorkspaceTable:
         stable = [f"{value:.4f}" if isinstance(value, float) else str(value) for value in row]
         return hashlib.sha256(" ".join(stable).encode()).hexdigest()
 
-    def load(self, warehouse: SqlRunner) -> Loaded:
+    def read(self) -> Batch:
         columns = ", ".join(Trip._fields)
         judged = f"SELECT {columns}, {refusal_sql()} AS refusal FROM {self.full_name}"
         refusals = Refusals()
         usable = 0
-        for reason, count in warehouse.run(f"SELECT refusal, count(*) FROM ({judged}) GROUP BY refusal").rows:
+        for reason, count in self.warehouse.run(f"SELECT refusal, count(*) FROM ({judged}) GROUP BY refusal").rows:
             if reason is None:
                 usable = int(str(count))
             else:
                 refusals.by_reason[str(reason)] = int(str(count))
         if not usable:
             raise PipelineError(f"Table {self.full_name} has no usable trip: {refusals}.")
-        warehouse.run("DELETE FROM trips")
-        warehouse.run(f"INSERT INTO trips SELECT {columns} FROM ({judged}) WHERE refusal IS NULL")
-        return Loaded(rows=usable, refusals=refusals)
+        query = f"SELECT {columns} FROM ({judged}) WHERE refusal IS NULL"
+        return Selection(query=query, usable=usable, refusals=refusals)
 
 
 def choose_source(workspace: WorkspaceClient, warehouse: SqlRunner, folder: Path | None, sample_seed: int) -> Source:

@@ -1,20 +1,13 @@
 """The steps in order: trips, features, model, registration; each only when something it depends on has changed."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Final
-
 from databricks.sdk import WorkspaceClient
 from databricks.sdk.errors import NotFound
-from mlflow import MlflowClient
 
 from pipelines.errors import PipelineError
 from pipelines.progress import Progress
 from pipelines.sql import Warehouse, find_warehouse
 from pipelines.taxi.features import (
     DROPOFF,
-    FEATURE_TABLES,
     PICKUP,
     check_schema,
     compute_dropoff_features,
@@ -31,35 +24,8 @@ from pipelines.taxi.freshness import (
     tables_digest,
 )
 from pipelines.taxi.ingest import Source, choose_source, create_trips
-from pipelines.taxi.parameters import Parameters, packages
-
-TRACKING: Final = "databricks"
-REGISTRY: Final = "databricks-uc"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Request:
-    """What to make, and where.
-
-    `data` is a folder with `taxis.csv`; without it, the workspace's sample table or generated trips.
-    """
-
-    catalog: str
-    schema: str
-    data: Path | None = None
-    sample_seed: int = 7
-    warehouse_id: str | None = None
-    experiment: str | None = None
-    force: bool = False
-    parameters: Parameters = field(default_factory=Parameters)
-
-    @property
-    def full_schema(self) -> str:
-        return f"{self.catalog}.{self.schema}"
-
-    @property
-    def model(self) -> str:
-        return f"{self.full_schema}.taxi_fare_regressor"
+from pipelines.taxi.parameters import packages
+from pipelines.taxi.request import Request
 
 
 def run(request: Request, workspace: WorkspaceClient, progress: Progress) -> str:
@@ -78,25 +44,27 @@ def run(request: Request, workspace: WorkspaceClient, progress: Progress) -> str
     elif request.force:
         progress.say("tables", f"up to date with {source}")
     if not request.force:
-        version = find_version(MlflowClient(TRACKING, REGISTRY), request.model, digests)
+        version = find_version(workspace, request.model, digests)
         if version is not None:
-            progress.say(
-                "up to date", f"{request.model} version {version.version} was made of {source} by this pipeline"
-            )
-            return str(version.version)
-    return _make_model(request, workspace, warehouse, digests, progress)
+            progress.say("up to date", f"{request.model} version {version} was made of {source} by this pipeline")
+            return version
+    # Imported here, because a run that finds everything up to date needs neither MLflow nor scikit-learn.
+    from pipelines.taxi.model_step import make_model
+
+    return make_model(request, workspace, warehouse, digests, progress)
 
 
 def _make_tables(
     request: Request, workspace: WorkspaceClient, warehouse: Warehouse, source: Source, digest: str, progress: Progress
 ) -> None:
+    batch = source.read()
     ensure_schema(request, workspace)
     create_trips(warehouse)
     mark_tables(warehouse, "")
-    loaded = source.load(warehouse)
-    progress.say("trips", f"{loaded.rows} rows from {source} to {request.full_schema}.trips, {loaded.refusals}")
-    if loaded.refusals.unknown_zones:
-        zones = ", ".join(f"{zone!r} ({count})" for zone, count in sorted(loaded.refusals.unknown_zones.items()))
+    batch.write(warehouse)
+    progress.say("trips", f"{batch.usable} rows from {source} to {request.full_schema}.trips, {batch.refusals}")
+    if batch.refusals.unknown_zones:
+        zones = ", ".join(f"{zone!r} ({count})" for zone, count in sorted(batch.refusals.unknown_zones.items()))
         progress.say("trips", f"zones without a zip: {zones}. Add them to pipelines/taxi/zones.csv to use their trips")
     for table, compute in ((PICKUP, compute_pickup_features), (DROPOFF, compute_dropoff_features)):
         create_feature_table(warehouse, table)
@@ -122,41 +90,3 @@ def ensure_schema(request: Request, workspace: WorkspaceClient) -> None:
             f"Create it (CREATE CATALOG {request.catalog}), ask for USE CATALOG on it, or name another with --catalog."
         ) from error
     workspace.schemas.create(name=request.schema, catalog_name=request.catalog)
-
-
-def _make_model(
-    request: Request, workspace: WorkspaceClient, warehouse: Warehouse, digests: Mapping[str, str], progress: Progress
-) -> str:
-    # Imported here, because a run that finds everything up to date needs neither pandas nor scikit-learn.
-    import mlflow
-
-    from pipelines.registration import register_feature_model
-    from pipelines.taxi import train
-
-    table_ids = {
-        table.name: check_schema(workspace, f"{request.full_schema}.{table.name}", table).table_id or ""
-        for table in FEATURE_TABLES
-    }
-    spec = train.feature_spec(request.full_schema, table_ids)
-    trips = train.training_set(warehouse)
-    progress.say("training set", f"{len(trips)} trips with {len(spec.model_columns)} inputs")
-    trained = train.train(trips, spec, request.parameters)
-    progress.say("model", f"{trained.train_rows} trips before {trained.cut:%Y-%m-%d %H:%M} UTC, {request.parameters}")
-    progress.say("held out", f"{trained.held_out_rows} later trips: {trained.error}; distance only: {trained.baseline}")
-
-    mlflow.set_tracking_uri(TRACKING)
-    mlflow.set_registry_uri(REGISTRY)
-    with mlflow.start_run(experiment_id=_experiment(request)) as active:
-        model = train.log(trained, spec, request.parameters, workspace_id=workspace.get_workspace_id(), digests=digests)
-    commit = active.data.tags.get("mlflow.source.git.commit")
-    tags = {**digests, **({"git_commit": commit} if commit else {})}
-    version = register_feature_model(model.model_uri, request.model, tags)
-    progress.say("registered", f"{request.model} version {version.version}, run {active.info.run_id}")
-    return str(version.version)
-
-
-def _experiment(request: Request) -> str:
-    client = MlflowClient(TRACKING, REGISTRY)
-    name = request.experiment or f"/Shared/{request.model}"
-    found = client.get_experiment_by_name(name)
-    return str(found.experiment_id if found else client.create_experiment(name))

@@ -176,9 +176,10 @@ def test_a_workspace_table_is_judged_by_the_same_rules_and_its_digest_follows_it
     duck.run("INSERT INTO source (fare_amount) SELECT CAST(5 AS DOUBLE)")
     source = WorkspaceTable(duck, "source")
     before = source.digest()
-    loaded = source.load(duck)
-    assert loaded.rows == len(good)
-    assert loaded.refusals.by_reason == Counter(
+    batch = source.read()
+    batch.write(duck)
+    assert batch.usable == len(good)
+    assert batch.refusals.by_reason == Counter(
         {"negative fare": 1, "negative distance": 1, "dropoff before pickup": 1, "missing value": 1}
     )
     assert duck.run("SELECT count(*) FROM trips").rows == [[len(good)]]

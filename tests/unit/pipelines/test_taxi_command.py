@@ -31,7 +31,7 @@ from pipelines.taxi.__main__ import main
 from pipelines.taxi.features import PICKUP, check_schema
 from pipelines.taxi.freshness import model_digest, tables_digest
 from pipelines.taxi.parameters import Parameters, packages
-from pipelines.taxi.pipeline import Request
+from pipelines.taxi.request import Request
 
 
 def client(**services: Any) -> Any:
