@@ -168,7 +168,7 @@ def configure(settings: JsonObject, environment: dict[str, str], log: Lines | No
 def test_a_host_elsewhere_is_refused_unless_allowed() -> None:
     with pytest.raises(AbortedError, match=ALLOW_REMOTE):
         configure({"host": "https://workspace.example.com"}, {})
-    with pytest.raises(AbortedError, match="no workspace answers at https://workspace.invalid"):
+    with pytest.raises(AbortedError, match=r"no workspace answers at https://workspace\.invalid"):
         configure({"host": "https://workspace.invalid"}, {ALLOW_REMOTE: "1"})
 
 
@@ -276,7 +276,7 @@ def test_a_function_answers_in_wire_names_and_an_unknown_one_is_refused(server: 
     arguments = codec.encode({"fullName": "main.rec.m"})
     request = provider_pb2.InvokeRequest(tok="databricks:index/getRegisteredModel:getRegisteredModel", args=arguments)
     result = stack.provider.Invoke(request, FakeContext())
-    found = codec.decode(getattr(result, "return"))  # noqa: B009  the field's name is a keyword
+    found = codec.decode(getattr(result, "return"))
     assert isinstance(found["modelInfos"], dict)
     assert found["modelInfos"]["fullName"] == "main.rec.m"
     with pytest.raises(AbortedError, match="does not know the function `getClusters`"):
