@@ -6,11 +6,14 @@ from starlette.applications import Starlette
 
 from workspace.access import Access
 from workspace.app import build_app
+from workspace.feature_store.routes import FeatureStore
 from workspace.files import Files
 from workspace.http import Service
 from workspace.identity import OWNER, Identity
 from workspace.mlflow_api import Mlflow
 from workspace.monitors import CatalogView, Monitors
+from workspace.serving.routes import Serving
+from workspace.settings import Settings
 from workspace.state import State
 from workspace.unity_catalog import UnityCatalog
 from workspace.unity_catalog.securables import FUNCTION, Contents
@@ -24,6 +27,19 @@ def assemble(state: State) -> Starlette:
     # Unity Catalog counts models among a schema's functions.
     catalog.add_contents(Contents(FUNCTION, mlflow.model_names, mlflow.model_id, mlflow.delete_model))
     monitors = Monitors(state, CatalogView(table=catalog.tables.get, require_schema=catalog.containers.schema))
-    access = Access(state, {"experiments": mlflow.creator_of_experiment})
-    services: list[Service] = [Identity(state), catalog, files, mlflow, access, monitors]
+    features = FeatureStore(state, catalog)
+    serving = Serving(state, catalog, mlflow, features)
+    creators = {"experiments": mlflow.creator_of_experiment, "serving-endpoints": serving.creator_of_endpoint}
+    access = Access(state, creators)
+    services: list[Service] = [
+        Identity(state),
+        Settings(state),
+        catalog,
+        files,
+        mlflow,
+        features,
+        serving,
+        access,
+        monitors,
+    ]
     return build_app(state, services, OWNER)

@@ -21,7 +21,7 @@ from databricks.sdk import WorkspaceClient
 from databricks.sdk.service.ml import OnlineStore, PublishSpec, PublishSpecPublishMode
 from databricks.sdk.service.serving import ServedEntityInput
 from mlflow.models import ModelSignature
-from mlflow.types import ColSpec, Schema
+from mlflow.types import ColSpec, Schema, TensorSpec
 
 from tests.support.served import served
 from workspace.errors import not_found
@@ -220,7 +220,7 @@ def save_feature_model(
         pip_requirements=["mlflow"],
     )
     kinds = {"int": "integer", "bigint": "long", "timestamp": "datetime"}
-    specs = [ColSpec(kinds.get(kind, kind), name) for name, (kind, _) in inputs.items()]
+    specs: list[ColSpec | TensorSpec] = [ColSpec(kinds.get(kind, kind), name) for name, (kind, _) in inputs.items()]
     specs += [ColSpec(kinds.get(one.data_type, one.data_type), one.output, required=False) for one in lookups]
     mlflow.pyfunc.save_model(
         str(folder / "model"),

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from databricks.sdk.errors import DatabricksError, InvalidParameterValue, InvalidState, NotFound, ResourceConflict
+from databricks.sdk.errors import InvalidParameterValue, InvalidState, NotFound, ResourceConflict
 from databricks.sdk.service.catalog import OnlineTable
 from databricks.sdk.service.ml import OnlineStore, PublishSpec, PublishSpecPublishMode
 
@@ -122,7 +122,7 @@ def test_store_with_published_tables_cannot_be_deleted(shop: World) -> None:
 def test_lookup_returns_exactly_the_offline_values(shop: World) -> None:
     shop.make_store()
     shop.make_table(SOURCE, TYPED, ["k", "at"])
-    extremes = {**NULLS, "x": float("inf"), "f": -0.0, "big": -(2**63), "s": "", "tags": []}
+    extremes: dict[str, Any] = {**NULLS, "x": float("inf"), "f": -0.0, "big": -(2**63), "s": "", "tags": []}
     shop.tables.append(SOURCE, rows(shop.tables, SOURCE, [ROW, {**extremes, "k": 2, "at": NOON}]))
     shop.publish(SOURCE, ONLINE)
     offline = {row["k"]: row for row in shop.tables.delta(SOURCE).to_pyarrow_table().to_pylist()}
@@ -315,11 +315,11 @@ def test_online_table_name_of_another_source_or_kind_is_taken(shop: World) -> No
     simple(shop)
     simple(shop, "main.ml.second")
     shop.publish(SOURCE, ONLINE)
-    with pytest.raises(DatabricksError, match="source_table"):
+    with pytest.raises(ResourceConflict, match="source_table"):
         shop.client.feature_store.publish_table("main.ml.second", spec())
-    with pytest.raises(DatabricksError, match="publish_mode"):
+    with pytest.raises(ResourceConflict, match="publish_mode"):
         shop.client.feature_store.publish_table(SOURCE, spec("SNAPSHOT"))
-    with pytest.raises(DatabricksError, match="already exists and is not an online table"):
+    with pytest.raises(ResourceConflict, match="already exists and is not an online table"):
         shop.client.feature_store.publish_table(SOURCE, spec(online="main.ml.second"))
 
 

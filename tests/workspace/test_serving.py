@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -10,15 +12,14 @@ from typing import Any
 
 import httpx
 import pytest
+from databricks.sdk import errors
 from databricks.sdk.errors import (
     InvalidParameterValue,
     InvalidState,
     NotFound,
-    NotImplemented,
     OperationFailed,
     ResourceAlreadyExists,
     ResourceConflict,
-    TemporarilyUnavailable,
 )
 from databricks.sdk.service.serving import (
     AutoCaptureConfigInput,
@@ -35,6 +36,7 @@ from tests.support.feature_serving import World, entity, eventually, save_model,
 
 MODEL = "main.ml.numbers"
 ONES, TWOS, BROKEN, RAISES, ENVIRONMENT, SLOW_TO_LOAD = 1, 2, 3, 4, 5, 6
+WAIT = "import os, time\n        while not os.path.exists('{}'): time.sleep(0.01)"
 RECORD = {"dataframe_records": [{"a": 1.0}]}
 
 
@@ -89,8 +91,9 @@ def test_endpoint_is_created_not_ready_then_serves(shop: World) -> None:
     assert created.config is None
     assert created.pending_config is not None
     assert created.pending_config.config_version == 1
-    with pytest.raises(TemporarilyUnavailable):
-        _without_retries(shop).post("life")
+    with http(shop) as client:
+        early = client.post("/serving-endpoints/life/invocations", json=RECORD)
+    assert (early.status_code, early.headers["retry-after"]) == (503, "1")
     endpoint = waiter.result()
     assert state_of(endpoint) == ("READY", "NOT_UPDATING")
     assert endpoint.pending_config is None
@@ -115,20 +118,6 @@ def test_endpoint_is_created_not_ready_then_serves(shop: World) -> None:
     assert endpoint.endpoint_url == f"{shop.client.config.host}/serving-endpoints/life/invocations"
     assert ask(shop, "life") == [1.0]
     assert "life" in [one.name for one in shop.client.serving_endpoints.list()]
-
-
-class _without_retries:  # noqa: N801 - reads as what it is
-    """One request, its error as databricks-sdk types it."""
-
-    def __init__(self, shop: World) -> None:
-        self._shop = shop
-
-    def post(self, name: str) -> None:
-        with http(self._shop) as client:
-            answer = client.post(f"/serving-endpoints/{name}/invocations", json=RECORD)
-        if answer.status_code == 503:
-            assert answer.headers["retry-after"] == "1"
-            raise TemporarilyUnavailable(answer.json()["message"])
 
 
 def test_deleted_endpoint_is_gone_with_its_processes(shop: World) -> None:
@@ -321,9 +310,6 @@ def test_version_deleted_in_the_registry_goes_on_serving(shop: World, tmp_path: 
 
 
 def test_process_that_dies_is_replaced(shop: World) -> None:
-    import os
-    import signal
-
     create(shop, "phoenix", entity(MODEL, ONES, "e"))
     first = _pids(shop, "phoenix")["e"]
     assert first is not None
@@ -437,7 +423,7 @@ def test_unknown_versions_legacy_tables_and_other_models_are_refused(shop: World
         )
     with pytest.raises(InvalidParameterValue, match="not valid"):
         shop.client.serving_endpoints.create("has space")
-    with pytest.raises(NotImplemented, match="provisioned throughput"):
+    with pytest.raises(errors.NotImplemented, match="provisioned throughput"):
         create(shop, "refused", entity(MODEL, ONES, min_provisioned_throughput=10))
     with pytest.raises(NotFound):
         shop.client.serving_endpoints.update_config("refused", served_entities=[entity(MODEL, ONES)])

@@ -103,7 +103,7 @@ class Publishing:
         return published
 
     def dropped(self) -> list[Json]:
-        """Online tables whose entry in Unity Catalog was dropped, by itself or with its schema; forgotten from now on."""
+        """Online tables whose entry in Unity Catalog was dropped, alone or with its schema; forgotten from now on."""
         gone = self.all(lambda published: self._tables.find(published["name"]) is None)
         for published in gone:
             self._documents.delete(KIND, published["name"].lower())

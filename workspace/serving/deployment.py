@@ -89,7 +89,7 @@ class Deployments:
     def start(self) -> None:
         """Serve again what was served: requests start processes that nobody has started yet."""
         self._stopping.clear()
-        for endpoint in self._store.list():
+        for endpoint in self._store.all():
             if endpoint["config"]:
                 self._go_live(endpoint, {})
             if endpoint["config_update"] == "IN_PROGRESS":

@@ -76,7 +76,7 @@ class Serving:
         logs = f"{ONE}/served-models/{{entity}}"
         return [
             api("POST", PATH, self._create),
-            api("GET", PATH, lambda _: {"endpoints": [summary(endpoint) for endpoint in self._store.list()]}),
+            api("GET", PATH, lambda _: {"endpoints": [summary(endpoint) for endpoint in self._store.all()]}),
             api("GET", ONE, lambda call: self._shown(self._store.get(call.path["name"]), call)),
             api("DELETE", ONE, self._delete),
             api("PUT", f"{ONE}/config", self._update_config),
@@ -91,6 +91,11 @@ class Serving:
             *self._invocations.routes(),
         ]
 
+    def creator_of_endpoint(self, endpoint_id: str) -> str | None:
+        """The user name of an endpoint's creator by the endpoint's opaque id, None where there is no such endpoint."""
+        found = [endpoint for endpoint in self._store.all() if endpoint["id"] == endpoint_id]
+        return str(found[0]["creator"]) if found else None
+
     def start(self) -> None:
         self._outbox.start()
         self.deployments.start()
@@ -101,7 +106,7 @@ class Serving:
 
     def creator_of(self, endpoint_id: str) -> str | None:
         """The user name of an endpoint's creator by the endpoint's opaque id, None where there is no such endpoint."""
-        return next((str(one["creator"]) for one in self._store.list() if one["id"] == endpoint_id), None)
+        return next((str(one["creator"]) for one in self._store.all() if one["id"] == endpoint_id), None)
 
     def _create(self, call: Call) -> Json:
         (name,) = call.require("name")

@@ -54,7 +54,7 @@ class EndpointStore:
             raise not_found(f"Endpoint with name '{name}' does not exist.")
         return endpoint
 
-    def list(self) -> list[Json]:
+    def all(self) -> list[Json]:
         return [endpoint for _, endpoint in self._documents.list(KIND)]
 
     def delete(self, name: str) -> Json:
