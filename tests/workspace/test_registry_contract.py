@@ -72,6 +72,18 @@ def test_a_version_that_is_not_there_is_refused_by_name(
     assert named in caught.value.message
 
 
+def test_an_experiment_has_the_creator_that_permissions_ask_for(mlflow: Mlflow) -> None:
+    from mlflow.protos.service_pb2 import CreateExperiment
+
+    from workspace.mlflow_api.experiments import Experiments
+
+    tracking = mlflow._opener.stores().tracking
+    made = Experiments(tracking, "owner@example.com")._create(CreateExperiment(name="/Users/a/b")).experiment_id
+    assert mlflow.creator_of_experiment(made) == "owner@example.com"
+    for absent in ("0", "99", "x"):
+        assert mlflow.creator_of_experiment(absent) is None
+
+
 def test_a_half_made_database_does_not_keep_the_workspace_from_starting(tmp_path: Path) -> None:
     state = State(tmp_path / "state")
     (state.subfolder("mlflow") / "mlflow.new").write_bytes(b"SQLite format 3\0 and then the power went")

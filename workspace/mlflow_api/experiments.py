@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from mlflow.entities import ExperimentTag
+from mlflow.entities import ExperimentTag, LifecycleStage
+from mlflow.exceptions import MlflowException
 from mlflow.protos import service_pb2 as messages
+from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST, ErrorCode
 from starlette.routing import BaseRoute
 
 from workspace.errors import already_exists, invalid, not_found
@@ -102,6 +104,19 @@ class Experiments:
     def _existing(self, experiment_id: str) -> Any:
         refuse_stores_own(experiment_id)
         return self._store.get_experiment(experiment_id)
+
+
+def is_active(store: Any, experiment_id: str) -> bool:
+    """Whether there is such an experiment, not deleted."""
+    if not experiment_id.isdigit() or experiment_id == STORES_OWN_EXPERIMENT:
+        return False
+    try:
+        experiment = store.get_experiment(experiment_id)
+    except MlflowException as error:
+        if error.error_code == ErrorCode.Name(RESOURCE_DOES_NOT_EXIST):
+            return False
+        raise
+    return bool(experiment.lifecycle_stage == LifecycleStage.ACTIVE)
 
 
 def refuse_stores_own(experiment_id: str) -> None:

@@ -98,15 +98,11 @@ class Mlflow:
         self.registry().delete_model(ModelName.parse(full_name))
 
     def creator_of_experiment(self, experiment_id: str) -> str | None:
-        """The user name of an experiment's creator, None where there is no such experiment."""
+        """The user name of an experiment's creator; None where there is no such experiment."""
         tracking = self._opener.stores().tracking
-        from mlflow.exceptions import MlflowException
+        from workspace.mlflow_api.experiments import is_active
 
-        try:
-            experiment = tracking.get_experiment(experiment_id)
-        except MlflowException:
-            return None
-        return self._owner if experiment.lifecycle_stage == "active" else None
+        return self._owner if is_active(tracking, experiment_id) else None
 
     def registry(self) -> Registry:
         with self._lock:
