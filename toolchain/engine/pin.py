@@ -9,6 +9,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+from toolchain.engine.scripts import LANGUAGE_HOST
 from toolchain.layout import Layout
 from toolchain.report import ToolchainError
 
@@ -55,8 +56,8 @@ def pinned_version(layout: Layout) -> Version:
 
 
 def module_digest(layout: Layout) -> str:
-    """Changes when what would be built changes."""
-    digest = hashlib.sha256()
+    """Changes when what would be built, or put beside it, changes."""
+    digest = hashlib.sha256(LANGUAGE_HOST.encode())
     for file in (layout.go_module, layout.go_module.with_name("go.sum")):
         digest.update(file.read_bytes())
     return digest.hexdigest()

@@ -16,7 +16,7 @@ SDK_SCRIPTS = {
 # would hide this one; the environment is left alone, because the program inherits it.
 LANGUAGE_HOST = """\
 #!/bin/sh
-bin=$(CDPATH= cd -- "$(dirname -- "$0")" && pwd)
+bin=$(CDPATH= cd -- "$(dirname -- "$0")" && pwd -P)
 root=${bin%/.local/bin}
 if [ ! -x "$root/.venv/bin/python" ]; then
     echo "pulumi-language-python: $root/.venv is missing; run 'make env' in $root" >&2
