@@ -23,13 +23,17 @@ class RestError(PluginError):
         code: Databricks' ``error_code``, such as ``RESOURCE_DOES_NOT_EXIST``.
         message: the workspace's own words.
         not_found: the object is not there (HTTP 404, or a code that means the same).
+        managed_by_parent: it cannot be deleted on its own, and goes with its parent.
     """
 
-    def __init__(self, operation: str, code: str, message: str, *, not_found: bool) -> None:
+    def __init__(
+        self, operation: str, code: str, message: str, *, not_found: bool, managed_by_parent: bool = False
+    ) -> None:
         super().__init__(f"{message} ({code}, {operation})" if code else f"{message} ({operation})")
         self.operation = operation
         self.code = code
         self.not_found = not_found
+        self.managed_by_parent = managed_by_parent
 
 
 class PartialFailureError(PluginError):

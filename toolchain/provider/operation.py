@@ -60,6 +60,8 @@ class Operation:
         named: states.Properties = {"id": self.id, "host": self.workspace.host}
         for item in self.resource.fields:
             value = properties.get(item.wire)
+            if value is None and item.output:
+                value = self.state.get(item.wire)
             if value is not None:
                 named[item.api] = value
         return named

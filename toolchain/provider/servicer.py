@@ -12,7 +12,7 @@ from google.protobuf import any_pb2, empty_pb2, struct_pb2
 from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc, status_pb2
 
 from toolchain.provider import codec, foresight, functions, settings, table
-from toolchain.provider.check import check
+from toolchain.provider.check import DEFAULTS, check
 from toolchain.provider.diff import Change, Difference, difference
 from toolchain.provider.engine import Log
 from toolchain.provider.errors import CancelledError, PartialFailureError, PluginError
@@ -142,6 +142,11 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
                 name=_logical_name(request.urn),
                 seed=request.randomSeed,
             )
+            if (
+                request.autonaming.mode == provider_pb2.CheckRequest.AutonamingOptions.DISABLE
+                and DEFAULTS in result.inputs
+            ):
+                result.failures.append(("name", "automatic names are disabled for this stack, so `name` must be set"))
             if own is not None:
                 result.inputs["providerConfig"] = own
             if row.deprecated:
@@ -259,6 +264,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
             workspace.hide((*codec.secret_texts(dict(inputs)), *codec.secret_texts(dict(state))))
         return Operation(
             resource=row,
+            # A preview without a known host plans all the same: it sends nothing.
             workspace=workspace if workspace is not None else Workspace({"host": "http://127.0.0.1"}),
             inputs=codec.reveal_all(inputs),
             state=codec.reveal_all(state),

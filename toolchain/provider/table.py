@@ -4,12 +4,22 @@ from collections.abc import Mapping
 from typing import Final
 
 from toolchain.provider.errors import PluginError
-from toolchain.provider.resources import access, data, features, serving, watching, work
+from toolchain.provider.resources import access, data, features, identity, lakebase, serving, watching, work
 from toolchain.provider.schema import Resource
 from toolchain.provider.text import listed
 
 RESOURCES: Final[Mapping[str, Resource]] = {
-    row.type: row for row in (*serving.ROWS, *data.ROWS, *access.ROWS, *watching.ROWS, *features.ROWS, *work.ROWS)
+    row.type: row
+    for row in (
+        *serving.ROWS,
+        *data.ROWS,
+        *access.ROWS,
+        *watching.ROWS,
+        *features.ROWS,
+        *work.ROWS,
+        *lakebase.ROWS,
+        *identity.ROWS,
+    )
 }
 
 

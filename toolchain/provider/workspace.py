@@ -22,6 +22,8 @@ ME: Final = "/api/2.0/preview/scim/v2/Me"
 _ORG_HEADER: Final = "X-Databricks-Org-Id"
 _WORKSPACE_HEADER: Final = "X-Databricks-Workspace-Id"
 _REACH_SECONDS: Final = 8.0
+_LOCAL_RETRY_SECONDS: Final = 30
+"""On this machine a server that was killed stays away until somebody starts it; the SDK's own limit is 300 s."""
 _SHORTEST_SECRET: Final = 4
 """Shorter secrets are not redacted: they would blank out ordinary words."""
 
@@ -159,14 +161,32 @@ class Workspace:
         except NotFound as error:
             raise self._refused(method, path, error.error_code, str(error), not_found=True) from error
         except DatabricksError as error:
-            raise self._refused(method, path, error.error_code, str(error), not_found=False) from error
+            managed = any("MANAGED_BY_PARENT" in (info.metadata or {}).values() for info in error.get_error_info())
+            raise self._refused(
+                method, path, error.error_code, str(error), not_found=False, managed_by_parent=managed
+            ) from error
         except (OSError, TimeoutError, ValueError) as error:
             raise PluginError(self.redact(f"{method} {path} got no answer from {self.host}: {error}")) from error
         content = dict(answer) if isinstance(answer, dict) else {}
         return content, str(content.pop(_ORG_HEADER, "") or "")
 
-    def _refused(self, method: str, path: str, code: str | None, message: str, *, not_found: bool) -> RestError:
-        return RestError(f"{method} {path}", code or "", self.redact(message), not_found=not_found)
+    def _refused(
+        self,
+        method: str,
+        path: str,
+        code: str | None,
+        message: str,
+        *,
+        not_found: bool,
+        managed_by_parent: bool = False,
+    ) -> RestError:
+        return RestError(
+            f"{method} {path}",
+            code or "",
+            self.redact(message),
+            not_found=not_found,
+            managed_by_parent=managed_by_parent,
+        )
 
     def _connect(self) -> "ApiClient":
         with self._lock:
@@ -182,6 +202,8 @@ class Workspace:
 
         arguments = for_sdk(self._settings, {attribute.name for attribute in Config.attributes()})
         arguments["host"] = self.host
+        if self.is_local:
+            arguments.setdefault("retry_timeout_seconds", _LOCAL_RETRY_SECONDS)
         try:
             config = Config(product="pulumi-databricks-stand-in", product_version="0.1.0", **arguments)
         except ValueError as error:
@@ -197,7 +219,8 @@ class Workspace:
         Raises:
             PluginError: nobody says it.
         """
-        self._connect()
+        if not self._workspace_id:
+            self._connect()
         if not self._workspace_id:
             self._workspace_id = self._send("GET", ME, None, None)[1]
         if not self._workspace_id:

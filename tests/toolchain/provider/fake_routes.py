@@ -374,6 +374,96 @@ def _data_quality(fake: Fake, request: Request, kind: str, name: str) -> JsonObj
     return _data_quality_shape(found) if found else found
 
 
+def _tag_create(fake: Fake, request: Request) -> JsonObject:
+    body = request.body
+    made = {**body, "update_time": NOW_TEXT, "updated_by": ME}
+    return fake.put(f"tag {body['entity_type']} {body['entity_name']} {body['tag_key']}", made)
+
+
+def _tag(fake: Fake, request: Request, kind: str, name: str, key: str) -> JsonObject:
+    return _stored(fake, request, "tag", f"{kind} {name} {key}")
+
+
+def _destination_shape(made: JsonObject) -> JsonObject:
+    config = _obj(made["config"])
+    hook = _obj(config.get("generic_webhook"))
+    if hook:
+        known = {
+            f"{name}_set": bool(hook.get(name) or hook.get(f"{name}_set")) for name in ("password", "url", "username")
+        }
+        return {**made, "config": {"generic_webhook": known}, "destination_type": "WEBHOOK"}
+    return {**made, "destination_type": "EMAIL"}
+
+
+def _destination_create(fake: Fake, request: Request) -> JsonObject:
+    made = {**request.body, "id": fake.new_id("notificationDestinationId")}
+    return _destination_shape(fake.put(f"destination {made['id']}", made))
+
+
+def _destination(fake: Fake, request: Request, name: str) -> JsonObject:
+    found = _stored(fake, request, "destination", name)
+    return _destination_shape(found) if found else found
+
+
+def _principal_create(fake: Fake, request: Request) -> JsonObject:
+    made = {"applicationId": fake.new_id("applicationId"), **request.body, "id": fake.new_id("servicePrincipalScimId")}
+    return fake.put(f"principal {made['id']}", made)
+
+
+def _principal(fake: Fake, request: Request, name: str) -> JsonObject:
+    key = f"principal {name}"
+    if request.method == "DELETE":
+        return fake.drop(key)
+    found = fake.objects.setdefault(key, {"id": name, "applicationId": "applicationId-1"})
+    if request.method == "PUT":
+        found |= request.body
+    if request.method == "PATCH":
+        change = _list(request.body["Operations"])[0]
+        found["entitlements"] = [] if change["op"] == "remove" else change["value"]
+    return found
+
+
+def _postgres_shape(made: JsonObject) -> JsonObject:
+    """What was asked for comes back as status, not as spec."""
+    spec = _obj(made.get("spec"))
+    shown = {key: value for key, value in made.items() if key != "spec"}
+    if "scheduling_policy" in spec:
+        state = {"detailed_state": "SYNCED_TABLE_ONLINE", "pipeline_id": "uid-21"}
+        return {**shown, "status": {**state, "unity_catalog_provisioning_state": "ACTIVE"}}
+    if "is_protected" in spec:
+        protected = spec["is_protected"]
+        status = {"current_state": "READY", "default": False, "is_protected": protected, "source_branch": ""}
+        return {**shown, "status": status, "update_time": NOW_TEXT}
+    status = {"display_name": spec.get("display_name"), "history_retention_duration": "168h0m0s", "owner": ME}
+    return {**shown, "status": {**status, "pg_version": spec.get("pg_version")}, "update_time": NOW_TEXT}
+
+
+def _postgres_operation(fake: Fake, name: str, response: JsonObject) -> JsonObject:
+    operation = f"{name}/operations/{fake.new_id('operationId')}"
+    fake.objects[f"postgres {operation}"] = {"name": operation, "done": True, "response": response}
+    return {"name": operation, "done": False}
+
+
+def _postgres(fake: Fake, request: Request, path: str) -> JsonObject:
+    key = f"postgres {path}"
+    if request.method == "POST":
+        name = f"{path}/{next(iter(request.query.values()))}"
+        made = {**request.body, "name": name, "create_time": NOW_TEXT}
+        fake.put(f"postgres {name}", made)
+        made["uid"] = fake.new_id("uid")
+        return _postgres_operation(fake, name, _postgres_shape(made))
+    if "/operations/" in path:
+        return fake.get(key)
+    if request.method == "DELETE":
+        fake.drop(key)
+        return _postgres_operation(fake, path, {})
+    found = fake.get(key)
+    if request.method == "PATCH":
+        found |= request.body
+        return _postgres_operation(fake, path, _postgres_shape(found))
+    return _postgres_shape(found)
+
+
 ROUTES: list[tuple[str, Route]] = [
     (r"/api/2.0/preview/scim/v2/Me", lambda fake, request: {"userName": ME, "id": "callerId-1"}),
     (r"/api/2.0/serving-endpoints", _serving),
@@ -397,6 +487,13 @@ ROUTES: list[tuple[str, Route]] = [
     (r"/api/2.0/mlflow/(?:databricks/)?registered-models/(create|get|update|delete)", _legacy_models),
     (r"/api/2.0/alerts", _alert_create),
     (r"/api/2.0/alerts/([^/]+)", _alert),
+    (r"/api/2.1/unity-catalog/entity-tag-assignments", _tag_create),
+    (r"/api/2.1/unity-catalog/entity-tag-assignments/([^/]+)/([^/]+)/tags/([^/]+)", _tag),
+    (r"/api/2.0/notification-destinations", _destination_create),
+    (r"/api/2.0/notification-destinations/([^/]+)", _destination),
+    (r"/api/2.0/preview/scim/v2/ServicePrincipals", _principal_create),
+    (r"/api/2.0/preview/scim/v2/ServicePrincipals/([^/]+)", _principal),
+    (r"/api/2.0/postgres/(.+)", _postgres),
     (r"/api/data-quality/v1/monitors", _data_quality_create),
     (r"/api/data-quality/v1/monitors/([^/]+)/([^/]+)", _data_quality),
 ]

@@ -16,6 +16,8 @@ from toolchain.provider.servicer import Provider
 from toolchain.provider.workspace import Workspace
 
 TOKEN = "dapi-planted-token-0123456789"
+HIDDEN = "<secret>"
+"""What the recordings have in place of a secret."""
 JsonObject = dict[str, object]
 
 
@@ -72,6 +74,8 @@ def concrete(value: object, server: Server) -> object:
     """A recorded value with its placeholders turned into what the fake hands out."""
     numbers = {"<int:timestamp>": NOW, "<int:workspaceId>": WORKSPACE_ID, "<int:jobId>": 1001}
     if isinstance(value, str):
+        if value == HIDDEN:
+            return value
         if value in numbers:
             return numbers[value]
         fixed = {
@@ -116,7 +120,7 @@ class Stack:
     init_error: bool = False
 
     def __post_init__(self) -> None:
-        self.provider = Provider(self.log, lambda settings: Workspace(settings, {}))
+        self.provider = Provider(self.log, lambda settings: Workspace(settings, {}, reach_seconds=0.5))
         given = codec.encode({"host": self.server.url, "token": codec.Secret(TOKEN), "retryTimeoutSeconds": "5"})
         self.provider.Configure(provider_pb2.ConfigureRequest(args=given), FakeContext())
 

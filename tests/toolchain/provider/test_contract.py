@@ -288,3 +288,60 @@ def test_properties_survive_the_wire(server: Server) -> None:
     decoded = codec.decode(struct_pb2.Struct.FromString(codec.encode(values).SerializeToString()))
     assert codec.reveal_all(decoded) == codec.reveal_all(values)
     assert isinstance(decoded["a"], codec.Secret)
+
+
+def test_a_workspace_that_dies_while_an_endpoint_deploys_leaves_the_endpoint_in_the_state(server: Server) -> None:
+    server.fake.deployment = "IN_PROGRESS"
+    stack = Stack(server, token("ModelServing"))
+    route = server.fake.route
+
+    def die(fake: object, request: object) -> JsonObject:
+        answer = route(server.fake, server.fake.requests[-1])
+        if server.fake.requests[-1].method == "GET":
+            server.socket.close()
+        return answer
+
+    server.fake.route = die
+    error = stack.up(endpoint()).error
+    assert error is not None
+    assert error.init_failed is not None
+    assert error.init_failed.id == "ep"
+
+
+def test_an_endpoint_that_was_left_deploying_is_waited_for_by_the_next_run(server: Server) -> None:
+    stack = Stack(server, token("ModelServing"))
+    stack.up(endpoint())
+    stack.init_error = True
+    server.fake.objects["endpoint ep"]["state"] = {"config_update": "IN_PROGRESS"}
+    route = server.fake.route
+    server.fake.requests.clear()
+
+    def finish(fake: object, request: object) -> JsonObject:
+        if len(server.fake.requests) == 3:
+            server.fake.objects["endpoint ep"]["state"] = {"config_update": "NOT_UPDATING"}
+        return route(server.fake, server.fake.requests[-1])
+
+    server.fake.route = finish
+    assert stack.up(endpoint()).error is None
+    assert [request.method for request in server.fake.requests] == ["GET", "GET", "GET"]
+    assert not stack.init_error
+
+
+def test_a_failed_rollout_is_an_initialization_error_that_names_the_state(server: Server) -> None:
+    stack = Stack(server, token("ModelServing"))
+    stack.up(endpoint())
+    server.fake.objects["endpoint ep"]["state"] = {"config_update": "UPDATE_FAILED"}
+    outcome = stack.up(endpoint("2"))
+    assert outcome.error is not None
+    assert "UPDATE_FAILED" in outcome.error.details
+    assert stack.init_error
+
+
+def test_without_automatic_names_a_name_must_be_given(server: Server) -> None:
+    stack = Stack(server, token("RegisteredModel"))
+    disabled = provider_pb2.CheckRequest.AutonamingOptions(mode=provider_pb2.CheckRequest.AutonamingOptions.DISABLE)
+    news = codec.encode({"catalogName": "main", "schemaName": "rec"})
+    response = stack.provider.Check(
+        provider_pb2.CheckRequest(urn=stack.urn, news=news, autonaming=disabled), FakeContext()
+    )
+    assert [failure.property for failure in response.failures] == ["name"]

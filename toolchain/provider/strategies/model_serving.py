@@ -75,14 +75,34 @@ class ModelServing(Plain):
         gone = sorted(set(old) - set(new))
         return {**({"add_tags": added} if added else {}), **({"delete_tags": gone} if gone else {})}
 
+    def read_back(self, op: Operation, state: Properties, answer: Properties) -> Properties:
+        """After an update: an endpoint that is still rolling out (an interrupted run left it so) is waited for."""
+        found = self.send_read(op, state)
+        wait = op.resource.wait
+        if op.state and wait is not None:
+            status = states.dig(found, wait.path)
+            if status in wait.failed:
+                op.warn(
+                    f"{op.what}: its last config update ended {status}, and what ran before still serves; "
+                    "`pulumi up --refresh` sends the config again"
+                )
+            elif status not in wait.done:
+                found = op.poll(wait, lambda: self.send_read(op, state))
+        return self.absorb(op, found, state, writing=True)
+
     def after_failed_create(self, op: Operation, state: Properties, error: PluginError) -> PluginError:
-        """The official plugin deletes an endpoint whose first deployment failed, and writes no state."""
+        """The official plugin deletes an endpoint whose first deployment failed, and writes no state.
+
+        When the workspace cannot be reached for that, the endpoint goes into the state, so that the next run finds it.
+        """
         try:
             op.workspace.do("DELETE", states.template(_PATH, {"id": op.id}, where=op.what))
         except RestError as refused:
             return PluginError(
                 f"cannot create {op.what}: {error}; deleting it again failed, too: {refused}; delete it by hand"
             )
+        except PluginError:
+            return Plain.after_failed_create(self, op, state, error)
         return PluginError(f"cannot create {op.what}: {error}; the endpoint was deleted again")
 
     def shape(self, op: Operation, answer: Properties, planned: Mapping[str, object]) -> Properties:
