@@ -11,7 +11,7 @@ import pytest
 from databricks.sdk import WorkspaceClient
 from databricks.sdk.errors import NotFound
 from mlflow import MlflowClient
-from mlflow.entities import Metric, Param, RunTag, ViewType
+from mlflow.entities import Dataset, DatasetInput, InputTag, LoggedModelOutput, Metric, Param, RunTag, ViewType
 from mlflow.exceptions import MlflowException
 
 from tests.support.server import WorkspaceServer
@@ -92,6 +92,22 @@ def test_a_run_keeps_what_is_logged_to_it(tracking: MlflowClient) -> None:
     assert tracking.search_runs([experiment], "metrics.auc > 0.95") == []
     tracking.delete_run(run_id)
     assert tracking.search_runs([experiment]) == []
+
+
+def test_a_run_knows_its_data_and_its_models(tracking: MlflowClient) -> None:
+    experiment = tracking.create_experiment("/Users/tester/lineage")
+    run_id = tracking.create_run(experiment).info.run_id
+    data = Dataset(name="trips", digest="d1", source_type="delta_table", source="main.ml.trips")
+    tracking.log_inputs(run_id, datasets=[DatasetInput(data, [InputTag("context", "training")])])
+    model = tracking.create_logged_model(experiment, name="m", source_run_id=run_id)
+    tracking.log_outputs(run_id, [LoggedModelOutput(model.model_id, step=3)])
+    run = tracking.get_run(run_id)
+    assert run.inputs is not None
+    assert run.outputs is not None
+    assert [(i.dataset.name, i.dataset.source, i.tags[0].value) for i in run.inputs.dataset_inputs] == [
+        ("trips", "main.ml.trips", "training")
+    ]
+    assert [(output.model_id, output.step) for output in run.outputs.model_outputs] == [(model.model_id, 3)]
 
 
 def test_a_parameter_is_logged_once(tracking: MlflowClient) -> None:
