@@ -65,12 +65,12 @@ class Serving:
         self._models = mlflow
         self._store = EndpointStore(state.documents)
         self._payload_tables = PayloadTables(catalog.tables)
-        self._outbox = Outbox(folder / "outbox.db", catalog.tables, settings)
+        self.outbox = Outbox(folder / "outbox.db", catalog.tables, settings)
         self._metrics = Metrics()
         self.deployments = Deployments(
             self._store, folder / "endpoints", mlflow.model_version, features.serving_source, secret, settings
         )
-        self._invocations = Invocations(self._store, self.deployments, self._outbox, self._metrics)
+        self._invocations = Invocations(self._store, self.deployments, self.outbox, self._metrics)
 
     def routes(self) -> list[BaseRoute]:
         logs = f"{ONE}/served-models/{{entity}}"
@@ -97,16 +97,12 @@ class Serving:
         return str(found[0]["creator"]) if found else None
 
     def start(self) -> None:
-        self._outbox.start()
+        self.outbox.start()
         self.deployments.start()
 
     def stop(self) -> None:
         self.deployments.stop()
-        self._outbox.stop()
-
-    def creator_of(self, endpoint_id: str) -> str | None:
-        """The user name of an endpoint's creator by the endpoint's opaque id, None where there is no such endpoint."""
-        return next((str(one["creator"]) for one in self._store.all() if one["id"] == endpoint_id), None)
+        self.outbox.stop()
 
     def _create(self, call: Call) -> Json:
         (name,) = call.require("name")
