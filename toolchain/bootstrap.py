@@ -70,14 +70,27 @@ def make_environment() -> None:
     environ = {name: value for name, value in os.environ.items() if name not in ("VIRTUAL_ENV", "PYTHONHOME")}
     environ.update(UV_PROJECT_ENVIRONMENT=str(ENVIRONMENT), UV_PYTHON_DOWNLOADS="never")
     # Compiled now, whatever PYTHONDONTWRITEBYTECODE says later: without byte code one import costs seconds in each run.
-    command = [str(uv), "sync", "--frozen", "--compile-bytecode", "--quiet", "--python", sys.executable]
-    done = subprocess.run(command, cwd=ROOT, env=environ, stdout=sys.stderr, check=False)
-    if done.returncode:
+    command = [str(uv), "sync", "--frozen", "--compile-bytecode", "--python", sys.executable]
+    exit_code = _run_uv(command, environ)
+    if exit_code:
         raise BootstrapError(
-            f"`uv sync --frozen` failed (exit code {done.returncode}, its words are above). It needs a PyPI index: "
+            f"`uv sync --frozen` failed (exit code {exit_code}, its words are above). It needs a PyPI index: "
             "behind a mirror set UV_DEFAULT_INDEX (and SSL_CERT_FILE for its certificate), then run the command again."
         )
     STAMP.write_text(wanted, encoding="utf-8")
+
+
+def _run_uv(command: list[str], environ: dict[str, str]) -> int:
+    """On a terminal uv shows its progress bars; elsewhere its lines, but not one for each of the 200 packages."""
+    if sys.stderr.isatty():
+        return subprocess.run(command, cwd=ROOT, env=environ, stdout=sys.stderr, check=False).returncode
+    with subprocess.Popen(
+        command, cwd=ROOT, env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as child:
+        for line in child.stdout or ():
+            if not line.startswith((" + ", " - ", " ~ ")):
+                say(f"environment: {line.strip()}")
+    return child.returncode
 
 
 def fingerprint() -> str:
