@@ -85,7 +85,7 @@ def _value(item: Field, value: object, path: str, failures: list[tuple[str, str]
         return [_entry(item, entry, f"{path}[{index}]", failures, owner) for index, entry in enumerate(value)]
     converted = convert(item.kind, value)
     if converted is None:
-        failures.append((path, f"`{path}` must be a {item.kind.value}, got {_shown(value)}"))
+        failures.append((path, f"`{path}` must be of type {item.kind.value}, got {_shown(value)}"))
         return value
     return converted
 

@@ -131,8 +131,6 @@ class Resource:
     """For `pulumi import`: separator and a space-separated list of the API names that the id is made of."""
     silent: frozenset[str] = frozenset()
     """Wire names which the API cannot change after create: the official plugin says nothing, this one warns."""
-    only_if_changed: bool = False
-    """The update request is left out when none of the fields it sends has changed."""
     warns: Mapping[str, str] = field(default_factory=dict)
     """Wire name to a warning that is shown when the field is set."""
     deprecated: str = ""

@@ -128,7 +128,7 @@ def test_an_unknown_type_is_refused_by_name_with_the_known_ones(server: Server) 
     [
         ("OnlineStore", {"name": "s"}, "needs `capacity`"),
         ("OnlineStore", {"name": "s", "capacity": "CU_1", "colour": "red"}, "no property `colour`"),
-        ("OnlineStore", {"name": "s", "capacity": "CU_1", "readReplicaCount": "many"}, "must be a integer"),
+        ("OnlineStore", {"name": "s", "capacity": "CU_1", "readReplicaCount": "many"}, "must be of type integer"),
         ("Grants", {"table": "t", "schema": "s", "grants": []}, "exactly one securable, got 2"),
         (
             "Permissions",

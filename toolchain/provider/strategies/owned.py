@@ -67,7 +67,7 @@ class Owned(Plain):
         if op.changed("owner"):
             op.send(Call(method="PATCH", path=call.path, sends=("owner",)), planned)
         sent = tuple(item.api for item in op.resource.fields) if call.sends == ("*",) else call.sends or ()
-        if self.touches(op, tuple(name for name in sent if name not in call.omits)) or self._renamed(op):
+        if _touches(op, frozenset(sent) - frozenset(call.omits)) or self._renamed(op):
             for _ in range(self.times):
                 op.send(call, planned, more_body={"new_name": op.inputs.get("name")} if self._renamed(op) else None)
         if self._renamed(op):
@@ -81,3 +81,8 @@ class Owned(Plain):
         if self.checks_metastore:
             metastore_assignment(op)
         op.send(op.resource.delete, op.state)
+
+
+def _touches(op: Operation, names: frozenset[str]) -> bool:
+    """Whether one of the fields with these API names changes."""
+    return any(op.changed(item.wire) for item in op.resource.fields if item.api in names and not item.output)

@@ -67,17 +67,11 @@ class Plain:
         return op.send(op.resource.create, planned)
 
     def send_update(self, op: Operation, planned: Properties) -> Properties:
-        """Sends what changes the object and returns the answer; an empty one when nothing was sent."""
+        """Sends what changes the object and returns the answer; an empty one when it tells nothing."""
         call = op.resource.update
         if call is None:
             raise PluginError(f"{op.what}: this type cannot be changed in place; every change replaces it")
-        if op.resource.only_if_changed and not self.touches(op, call.sends or ()):
-            return {}
         return op.send(call, planned)
-
-    def touches(self, op: Operation, names: tuple[str, ...]) -> bool:
-        """Whether one of the fields with these API names changes."""
-        return any(op.changed(item.wire) for item in op.resource.fields if item.api in names and not item.output)
 
     def send_read(self, op: Operation, known: Mapping[str, object]) -> Properties:
         """Asks for the object.
