@@ -1,7 +1,8 @@
 """Operations that a killed engine left as pending: what they mean, and when they are settled.
 
-A pending operation is a note in the state that its outcome is unknown. `up` carries it out again (creates adopt what is
-there), but leaves the note, and then warns in every later run; only an interactive `refresh` would take it away.
+A pending operation is a note in the state that its outcome is unknown. What a creation has made is taken into the
+state first (toolchain/adoption.py); `up` carries the rest out again, but leaves the note, and then warns in every later
+run.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import json
 import subprocess
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,8 @@ class Pending:
 
     urn: str
     kind: str
+    type_token: str = ""
+    inputs: Mapping[str, Any] = field(default_factory=dict)
 
     def __str__(self) -> str:
         return f"{self.kind} {self.urn.rpartition('::')[2]}"
@@ -31,7 +34,13 @@ def pending_operations(state_file: Path) -> list[Pending]:
     """The pending operations of a stack in the file backend."""
     latest = read_record(state_file).get("checkpoint", {}).get("latest") or {}
     return [
-        Pending(operation["resource"]["urn"], operation["type"]) for operation in latest.get("pending_operations") or []
+        Pending(
+            operation["resource"]["urn"],
+            operation["type"],
+            operation["resource"].get("type", ""),
+            operation["resource"].get("inputs") or {},
+        )
+        for operation in latest.get("pending_operations") or []
     ]
 
 

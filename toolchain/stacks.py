@@ -14,7 +14,7 @@ from toolchain.engine import ensure_engine
 from toolchain.layout import Layout
 from toolchain.locks import clear_lock, holder_is_gone, read_locks
 from toolchain.orphans import find_orphans, stop
-from toolchain.pending import pending_operations, settle
+from toolchain.pending import Pending, pending_operations, settle
 from toolchain.project import Project, drop_salt, find_project
 from toolchain.provider_plugin import ensure_plugin
 from toolchain.report import Steps, ToolchainError, say
@@ -112,7 +112,7 @@ def up(request: Request, steps: Steps) -> None:
     """Environment, engine, workspace, pipeline, `pulumi up`, outputs."""
     session = _ready(request, steps)
     try:
-        _announce_pending(session)
+        _take_over_pending(session, steps)
         with steps.step("pulumi up"):
             session.pulumi("up", "--yes", "--skip-preview", "--suppress-outputs")
         _settle_pending(session)
@@ -141,6 +141,7 @@ def down(request: Request, steps: Steps) -> None:
     else:
         session = _session(request, project, steps)
         try:
+            _take_over_pending(session, steps)
             with steps.step("pulumi destroy"):
                 session.pulumi("destroy", "--yes", "--skip-preview")
             for pending in pending_operations(session.state_file) if session.state_is_here else ():
@@ -223,9 +224,29 @@ def _clear_the_way(session: Session) -> None:
         say(f"cleared the lock of a dead process: {lock}")
 
 
-def _announce_pending(session: Session) -> None:
+def _take_over_pending(session: Session, steps: Steps) -> None:
+    """What an interrupted run has made goes into the state, the rest is left to the next one; says which."""
+    found: list[str] = []
     for pending in pending_operations(session.state_file) if session.state_is_here else ():
-        say(f"an earlier run was interrupted while {pending}; it is carried out again")
+        created = _created(session, pending) if pending.kind == "creating" else None
+        if created is None:
+            say(f"an earlier run was interrupted while {pending}; it is carried out again")
+        else:
+            say(f"an earlier run was interrupted while {pending}; {created} is there and is taken over")
+            found += ["--import-pending-creates", pending.urn, "--import-pending-creates", created]
+    if found:
+        with steps.step("take over"):
+            session.pulumi("refresh", "--yes", "--skip-preview", "--suppress-outputs", *found)
+
+
+def _created(session: Session, pending: Pending) -> str | None:
+    # Only here: databricks-sdk takes a second to import, and nearly no run needs it.
+    from toolchain.adoption import AmbiguousCreationError, find_created, workspace_of
+
+    try:
+        return find_created(workspace_of(session.environ), pending.type_token, pending.inputs)
+    except AmbiguousCreationError as error:
+        raise ToolchainError(str(error)) from None
 
 
 def _settle_pending(session: Session) -> None:
