@@ -134,7 +134,8 @@ def world(folder: Path) -> Iterator[World]:
     state = State(folder / "state")
     try:
         catalog = UnityCatalog(state)
-        catalog.containers.create_schema({"catalog_name": "main", "name": "ml"}, "me@example.com")
+        if not catalog.containers.has_schema("main", "ml"):
+            catalog.containers.create_schema({"catalog_name": "main", "name": "ml"}, "me@example.com")
         features = FeatureStore(state, catalog)
         models = SavedModels(folder / "models")
         serving = Serving(state, catalog, models, features)

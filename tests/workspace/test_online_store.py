@@ -378,6 +378,21 @@ def test_pipeline_shows_its_updates(shop: World) -> None:
         shop.client.pipelines.get("00000000-0000-0000-0000-000000000000")
 
 
+def test_sync_that_was_interrupted_is_done_after_the_restart(tmp_path: Path) -> None:
+    with world(tmp_path) as before:
+        before.make_store()
+        simple(before)
+        put(before, {1: "one"})
+        before.set(online_table_provisioning_seconds=600)
+        pipeline = before.client.feature_store.publish_table(SOURCE, spec()).pipeline_id
+        assert pipeline is not None
+        eventually(lambda: "INITIALIZING" in str(before.client.pipelines.get(pipeline).latest_updates))
+        before.set(online_table_provisioning_seconds=0)
+    with world(tmp_path) as after:
+        after.synced(pipeline, "COMPLETED")
+        assert value(after, 1) == "one"
+
+
 def test_settings_refuse_what_is_no_time(shop: World) -> None:
     for body in ({"unknown": 1}, {"scale_to_zero_idle_seconds": -1}, {"scale_to_zero_idle_seconds": "soon"}):
         with pytest.raises(InvalidParameterValue):

@@ -78,6 +78,9 @@ class SyncRunner:
         self._pipelines.advance(update, "INITIALIZING", f"Preparing the sync to {published['name']}.")
         if update["cause"] == "PUBLISH":
             self._stopping.wait(self._settings.get("online_table_provisioning_seconds"))
+        if self._stopping.is_set():
+            # Left active: it is taken up when the server starts again.
+            return
         continuous = published["publish_mode"] == "CONTINUOUS"
         if not continuous:
             self._pipelines.advance(update, "RUNNING", f"Syncing {published['source_table']}.")
