@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sqlite3
 import struct
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -140,13 +142,22 @@ def test_reader_sees_all_of_a_transaction_or_nothing(tmp_path: Path) -> None:
     layout = Layout((("k", "int"), ("v", "string")), ("k",))
     reader = filled(tmp_path, layout, {"k": 1, "v": "old"})
     writer = KeyedWriter(tmp_path / "table.db")
-    with pytest.raises(ZeroDivisionError), writer.transaction():
+    with writer.transaction():
         writer.clear()
         writer.insert(layout, [{"k": 1, "v": "new"}])
         assert reader.lookup({"k": 1}, ["v"]) == {"v": "old"}
-        raise ZeroDivisionError
+    assert reader.lookup({"k": 1}, ["v"]) == {"v": "new"}
+    doubled = [{"k": 2, "v": "once"}, {"k": 2, "v": "twice"}]
+    with pytest.raises(sqlite3.IntegrityError):
+        _replace(writer, layout, doubled)
     writer.close()
-    assert reader.lookup({"k": 1}, ["v"]) == {"v": "old"}
+    assert reader.lookup({"k": 1}, ["v"]) == {"v": "new"}
+
+
+def _replace(writer: KeyedWriter, layout: Layout, rows: list[dict[str, Any]]) -> None:
+    with writer.transaction():
+        writer.clear()
+        writer.insert(layout, rows)
 
 
 def filled(folder: Path, layout: Layout, *rows: dict[str, object]) -> KeyedReader:

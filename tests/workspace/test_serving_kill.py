@@ -117,7 +117,8 @@ def test_update_that_a_kill_interrupted_is_finished_after_the_restart(start_serv
     model = register(client, "numbers", saved)
     client.api_client.do("PUT", "/_workspace/settings", body={"endpoint_provisioning_seconds": 600})
     config = EndpointCoreConfigInput(name="ep", served_entities=[entity(model, 1, "e")])
-    assert client.serving_endpoints.create("ep", config=config).response.pending_config is not None
+    client.serving_endpoints.create("ep", config=config)
+    assert client.serving_endpoints.get("ep").pending_config is not None
     client.api_client.do("PUT", "/_workspace/settings", body={"endpoint_provisioning_seconds": 0})
     server.restart()
     client = server.client()
