@@ -32,6 +32,7 @@ def run_shown(command: Sequence[str], folder: Path, environ: Mapping[str, str], 
     on_terminal = sys.stdout.isatty()
     if on_terminal:
         reading, writing = pty.openpty()
+        _leave_line_ends_alone(writing)
         _copy_size(writing)
     else:
         reading, writing = os.pipe()
@@ -91,3 +92,10 @@ def _signals_left_to(child: subprocess.Popen[bytes], on_resize: Callable[[], Non
 def _copy_size(descriptor: int) -> None:
     size = fcntl.ioctl(sys.stdout.fileno(), termios.TIOCGWINSZ, bytes(8))
     fcntl.ioctl(descriptor, termios.TIOCSWINSZ, size)
+
+
+def _leave_line_ends_alone(descriptor: int) -> None:
+    """The user's own terminal turns line feeds into new lines; doing it twice would add carriage returns."""
+    attributes = termios.tcgetattr(descriptor)
+    attributes[1] &= ~termios.OPOST
+    termios.tcsetattr(descriptor, termios.TCSANOW, attributes)
