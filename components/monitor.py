@@ -33,6 +33,7 @@ class InferenceMonitorArgs:
     schema: UnpackedSchema
     """Its declared columns."""
     problem_type: Literal["PROBLEM_TYPE_REGRESSION", "PROBLEM_TYPE_CLASSIFICATION"]
+    """What a prediction is, which decides the quality metrics."""
     warehouse_id: str
     """SQL warehouse that creates the table and unpacks."""
     assets_dir: str

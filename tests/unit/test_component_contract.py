@@ -1,0 +1,87 @@
+"""What every component keeps to, whatever it builds: children below it, real outputs, documented fields."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pulumi
+import pytest
+
+from components.monitor import InferenceMonitor, InferenceMonitorArgs
+from components.online_store import FeatureOnlineStore, FeatureOnlineStoreArgs
+from components.online_table import FeatureOnlineTable, FeatureOnlineTableArgs
+from components.serving_endpoint import ServingEndpoint, ServingEndpointArgs
+from tests.unit import test_monitor, test_online_features, test_serving_endpoint
+from tests.unit.recording import record
+
+ROOT = Path(__file__).parents[2]
+BUILDERS: dict[str, Callable[[pulumi.ResourceOptions], pulumi.ComponentResource]] = {
+    "FeatureOnlineStore": lambda opts: FeatureOnlineStore("one", FeatureOnlineStoreArgs(name="store"), opts),
+    "FeatureOnlineTable": lambda opts: FeatureOnlineTable(
+        "one", test_online_features.table_args(readers=["sp-serving"]), opts
+    ),
+    "ServingEndpoint": lambda opts: ServingEndpoint("one", test_serving_endpoint.args(), opts),
+    "InferenceMonitor": lambda opts: InferenceMonitor("one", test_monitor.args(), opts),
+}
+ARGUMENTS = [FeatureOnlineStoreArgs, FeatureOnlineTableArgs, ServingEndpointArgs, InferenceMonitorArgs]
+
+
+def component_classes() -> set[str]:
+    """Every ComponentResource that the package defines, read from its source."""
+    found = set()
+    for file in (ROOT / "components").glob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.ClassDef) and any(
+                isinstance(base, ast.Attribute) and base.attr == "ComponentResource" for base in node.bases
+            ):
+                found.add(node.name)
+    return found
+
+
+def test_every_component_is_held_to_this_contract() -> None:
+    assert component_classes() == set(BUILDERS)
+
+
+@pytest.mark.parametrize("name", sorted(BUILDERS))
+def test_every_child_has_the_component_as_its_parent(name: str) -> None:
+    urns: list[str] = []
+
+    def build() -> Any:
+        component = BUILDERS[name](pulumi.ResourceOptions())
+        children = [value for value in vars(component).values() if isinstance(value, pulumi.CustomResource)]
+        assert children
+        return pulumi.Output.all(*(child.urn for child in children)).apply(urns.extend)
+
+    record(build)
+    assert urns
+    assert all(f"databricks-serving:index:{name}$" in urn for urn in urns), urns
+
+
+@pytest.mark.parametrize("name", sorted(BUILDERS))
+def test_outputs_are_registered_and_not_empty(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    registered: list[dict[str, Any]] = []
+    monkeypatch.setattr(pulumi.ComponentResource, "register_outputs", lambda _, outputs: registered.append(outputs))
+    record(lambda: BUILDERS[name](pulumi.ResourceOptions()).urn)
+    assert len(registered) == 1
+    assert registered[0]
+
+
+@pytest.mark.parametrize("arguments", ARGUMENTS, ids=lambda cls: cls.__name__)
+def test_arguments_are_keyword_only_and_every_field_is_documented(arguments: type) -> None:
+    parameters = list(inspect.signature(arguments).parameters.values())
+    assert all(parameter.kind is inspect.Parameter.KEYWORD_ONLY for parameter in parameters)
+    tree = ast.parse(inspect.getsource(arguments)).body[0]
+    assert isinstance(tree, ast.ClassDef)
+    documented = {
+        before.target.id
+        for before, after in zip(tree.body, tree.body[1:], strict=False)
+        if isinstance(before, ast.AnnAssign)
+        and isinstance(before.target, ast.Name)
+        and isinstance(after, ast.Expr)
+        and isinstance(after.value, ast.Constant)
+    }
+    assert documented == {parameter.name for parameter in parameters}
