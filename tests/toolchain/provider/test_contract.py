@@ -103,6 +103,7 @@ def test_an_import_by_id_gives_inputs_that_plan_no_change(
     imported.refresh()
     assert imported.id == identity
     assert imported.plan(made)[0].operations == ["same"]
+    imported.check(codec.reveal_all(codec.decode(imported.inputs)))
 
 
 def test_an_object_that_is_gone_leaves_the_state_on_refresh_and_is_deleted_without_an_error(server: Server) -> None:
@@ -231,7 +232,7 @@ def test_when_the_engine_is_gone_nothing_more_is_sent_and_nothing_is_deleted(ser
         return route(server.fake, server.fake.requests[-1])
 
     server.fake.route = leave
-    request = provider_pb2.CreateRequest(urn=stack.urn, properties=stack.check(endpoint()))
+    request = provider_pb2.CreateRequest(urn=stack.urn, properties=stack.check(endpoint()), timeout=5)
     with pytest.raises(AbortedError) as stopped:
         stack.provider.Create(request, context)
     assert stopped.value.code is grpc.StatusCode.CANCELLED

@@ -98,12 +98,10 @@ class ModelServing(Plain):
         try:
             op.workspace.do("DELETE", states.template(_PATH, {"id": op.id}, where=op.what))
         except RestError as refused:
-            return PluginError(
-                f"cannot create {op.what}: {error}; deleting it again failed, too: {refused}; delete it by hand"
-            )
+            return PluginError(f"{error}; deleting it again failed, too: {refused}; delete it by hand")
         except PluginError:
             return Plain.after_failed_create(self, op, state, error)
-        return PluginError(f"cannot create {op.what}: {error}; the endpoint was deleted again")
+        return PluginError(f"{error}; the endpoint was deleted again")
 
     def shape(self, op: Operation, answer: Properties, planned: Mapping[str, object]) -> Properties:
         """Drops what the user did not choose, and puts the entities into the user's order (facts sheet, 3.1 Read)."""
