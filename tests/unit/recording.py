@@ -32,7 +32,7 @@ class Recording(Mocks):
         self.resources.append(args)
         return f"{args.name}-id", {**args.inputs, **COMPUTED.get(args.typ, {})}
 
-    def call(self, args: MockCallArgs) -> dict[str, Any]:
+    def call(self, args: MockCallArgs) -> tuple[dict[Any, Any], list[tuple[str, str]] | None]:
         raise AssertionError(f"no component calls a function, this one called {args.token}")
 
     def of_type(self, ending: str) -> list[dict[str, Any]]:
@@ -52,9 +52,5 @@ def record(build: Callable[[], Any]) -> Recording:
     recording = Recording()
     set_mocks(recording, project="taxi-serving", stack="staging", preview=False)
 
-    @pulumi.runtime.test
-    def run() -> Any:
-        return build()
-
-    run()
+    pulumi.runtime.test(build)()  # type: ignore[no-untyped-call]  # pulumi ships this decorator without types
     return recording
