@@ -83,8 +83,9 @@ def test_it_ends_when_the_engine_is_gone_even_while_it_waits_for_a_deployment(
     urn = "urn:pulumi:dev::project::databricks:index/modelServing:ModelServing::r"
     entity = {"name": "e", "entityName": "a.b.c", "entityVersion": "1", "scaleToZeroEnabled": True}
     inputs = codec.encode({"name": "ep", "config": {"servedEntities": [entity]}})
-    stub.Create.future(provider_pb2.CreateRequest(urn=urn, properties=inputs))
+    waiting = stub.Create.future(provider_pb2.CreateRequest(urn=urn, properties=inputs))
     assert asked.wait(30)
+    assert not waiting.done()
     engine.server.stop(None).wait()
     assert plugin.wait(30) == 0
 
