@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from pulumi.runtime import rpc
 
+from components.dynamic import publication
 from components.dynamic.errors import PartlyMadeError, ProviderError
 from components.dynamic.published_table import PublishedTableProvider
 from tests.support.rest_stub import RestStub, feature_table
@@ -324,3 +325,15 @@ def test_waiting_ends_when_the_engine_is_gone(
     with pytest.raises(ProviderError, match="the engine that asked is gone"):
         tables.create(inputs())
     assert clock.slept == [30.0]
+
+
+def test_an_update_that_was_over_before_is_neither_a_failure_nor_success_of_the_next(
+    tables: PublishedTableProvider, stub: RestStub
+) -> None:
+    pipeline_id = (tables.create(inputs()).outs or {})["pipeline_id"]
+    for state in ("FAILED", "COMPLETED"):
+        stub.pipelines[pipeline_id]["seen"] = [[state]]
+        last = publication.sync_state(tables.client, pipeline_id)
+        assert last.word in publication.FAILED | publication.ONLINE
+        waiting = publication.sync_state(tables.client, pipeline_id, ignoring=last.update_id)
+        assert waiting.word not in publication.FAILED | publication.ONLINE
