@@ -14,6 +14,7 @@ from workspace.mlflow_api import Mlflow
 from workspace.monitors import CatalogView, Monitors
 from workspace.serving.routes import Serving
 from workspace.settings import Settings
+from workspace.sql import Sql
 from workspace.state import State
 from workspace.unity_catalog import UnityCatalog
 from workspace.unity_catalog.securables import FUNCTION, Contents
@@ -22,6 +23,7 @@ from workspace.unity_catalog.securables import FUNCTION, Contents
 def assemble(state: State) -> Starlette:
     """The whole workspace over an opened state folder."""
     catalog = UnityCatalog(state)
+    sql = Sql(state, catalog)
     files = Files(state)
     mlflow = Mlflow(state, catalog.containers.schema, files, OWNER.user_name)
     # Unity Catalog counts models among a schema's functions.
@@ -35,6 +37,7 @@ def assemble(state: State) -> Starlette:
         Identity(state),
         Settings(state),
         catalog,
+        sql,
         files,
         mlflow,
         features,

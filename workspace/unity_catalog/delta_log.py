@@ -1,4 +1,4 @@
-"""Changes of a Delta table's metadata that delta-rs does not offer, as commits of the Delta protocol.
+"""Changes of a Delta table that delta-rs does not offer, as commits of the Delta protocol.
 
 Setting a column NOT NULL, adding a column at a place, removing a property: each is one `metaData` action, which
 replaces the one before (https://github.com/delta-io/delta/blob/master/PROTOCOL.md#change-metadata).
@@ -10,11 +10,14 @@ import json
 import os
 import shutil
 import time
+import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 from deltalake import DeltaTable
 
 # From these versions on a protocol names its features; lower ones imply them.
@@ -76,16 +79,71 @@ def replace_with(folder: Path, other: Path) -> int:
             action["metaData"]["id"] = old.metadata().id
         if "protocol" in action:
             action["protocol"] = _both(_protocol(old), _protocol(new))
-    actions += [
-        {"remove": {"path": path, "deletionTimestamp": now, "dataChange": True}}
-        for path in old.get_add_actions(flatten=True).column("path").to_pylist()
-    ]
+    actions += _removals(old, now)
     for path in new.get_add_actions(flatten=True).column("path").to_pylist():
         (other / path).rename(folder / path)
     version = int(old.version()) + 1
     _commit(folder / "_delta_log", version, actions + added)
     shutil.rmtree(other)
     return version
+
+
+def change_rows(folder: Path, operation: str, rows: pa.Table, changes: pa.Table) -> int:
+    """Commit `rows` as the whole contents of the table, `changes` as its change data feed; returns the version.
+
+    Args:
+        rows: all rows of the new version, in the table's Arrow schema.
+        changes: the same columns and `_change_type` (insert, update_preimage, update_postimage, delete), in the order
+            that readers shall see them. Left out where the table has no change data feed.
+    """
+    table = DeltaTable(folder)
+    now = int(time.time() * 1000)
+    actions: list[dict[str, Any]] = [
+        {"commitInfo": {"timestamp": now, "operation": operation, "operationParameters": {}}},
+        *_removals(table, now),
+    ]
+    if rows.num_rows:
+        path = f"part-00000-{uuid.uuid4()}-c000.snappy.parquet"
+        pq.write_table(rows, folder / path)
+        actions.append(
+            {
+                "add": {
+                    "path": path,
+                    "partitionValues": {},
+                    "size": (folder / path).stat().st_size,
+                    "modificationTime": now,
+                    "dataChange": True,
+                    "stats": json.dumps({"numRecords": rows.num_rows}),
+                }
+            }
+        )
+    if table.metadata().configuration.get("delta.enableChangeDataFeed") == "true":
+        (folder / "_change_data").mkdir(exist_ok=True)
+        path = f"_change_data/cdc-00000-{uuid.uuid4()}.c000.snappy.parquet"
+        pq.write_table(changes, folder / path)
+        size = (folder / path).stat().st_size
+        actions.append({"cdc": {"path": path, "partitionValues": {}, "size": size, "dataChange": False}})
+    version = int(table.version()) + 1
+    _commit(folder / "_delta_log", version, actions)
+    return version
+
+
+def _removals(table: DeltaTable, now: int) -> list[dict[str, Any]]:
+    files = table.get_add_actions(flatten=True)
+    paths, sizes = files.column("path").to_pylist(), files.column("size_bytes").to_pylist()
+    return [
+        {
+            "remove": {
+                "path": path,
+                "deletionTimestamp": now,
+                "dataChange": True,
+                "extendedFileMetadata": True,
+                "partitionValues": {},
+                "size": size,
+            }
+        }
+        for path, size in zip(paths, sizes, strict=True)
+    ]
 
 
 def _actions(folder: Path) -> list[dict[str, Any]]:

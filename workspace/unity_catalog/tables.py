@@ -162,6 +162,19 @@ class Tables:
             folder = self._delta_folder(self._stored(full_name))
             write_deltalake(folder, _conformed(folder, table.columns, rows, table.full_name), mode="overwrite")
 
+    def change_rows(self, full_name: str, operation: str, rows: pa.Table, changes: pa.Table) -> None:
+        """Make `rows` the contents of the table and `changes` (with `_change_type`) its change data feed: one commit.
+
+        The caller holds the table's lock since it read the rows. Refusals as in `append`.
+        """
+        with self.locked(full_name):
+            table = self.get(full_name)
+            folder = self._delta_folder(self._stored(full_name))
+            kinds = changes.column("_change_type")
+            fitting = _conformed(folder, table.columns, changes.drop_columns(["_change_type"]), table.full_name)
+            whole = _conformed(folder, table.columns, rows, table.full_name)
+            delta_log.change_rows(folder, operation, whole, fitting.append_column("_change_type", kinds))
+
     def set_properties(self, full_name: str, values: Mapping[str, str]) -> None:
         changed = checked_properties(values)
         if not changed:

@@ -1,0 +1,189 @@
+"""ALTER TABLE, COMMENT ON, and the words that sqlglot leaves unread."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from sqlglot import Token, TokenType, exp
+
+from workspace.sql.context import Context, nothing, only
+from workspace.sql.ddl import Declaration, columns_of, primary_key, property_pair
+from workspace.sql.engine import Result
+from workspace.sql.errors import SqlError, unsupported
+from workspace.unity_catalog import types
+from workspace.unity_catalog.delta_log import Fields
+from workspace.unity_catalog.table import Column, Table
+
+
+def alter(context: Context, tree: exp.Alter) -> Result:
+    kind = str(tree.args["kind"]).upper()
+    if kind != "TABLE":
+        raise unsupported(f"ALTER {kind}")
+    only(tree, ("this", "kind", "actions"), "ALTER TABLE")
+    table = context.sources.known(context.session.full_name(tree.this))
+    with context.tables.locked(table.full_name):
+        for action in tree.args["actions"]:
+            _act(context, table, action)
+    return nothing()
+
+
+def comment_on(context: Context, tree: exp.Comment) -> Result:
+    kind = str(tree.args["kind"]).upper()
+    only(tree, ("this", "kind", "expression"), f"COMMENT ON {kind}")
+    text = None if isinstance(tree.expression, exp.Null) else tree.expression.name
+    if kind == "TABLE":
+        context.tables.set_comment(context.sources.known(context.session.full_name(tree.this)).full_name, text)
+        return nothing()
+    raise unsupported(f"COMMENT ON {kind}", "ALTER TABLE ... ALTER COLUMN ... COMMENT is there")
+
+
+def unset_properties(context: Context, name: exp.Table, words: list[Token]) -> Result:
+    """`UNSET TBLPROPERTIES [IF EXISTS] ('a', 'b')`, from the word after UNSET TBLPROPERTIES on."""
+    if_exists = [word.text.upper() for word in words[:2]] == ["IF", "EXISTS"]
+    rest = words[2:] if if_exists else words
+    keys = [word.text for word in rest if word.token_type == TokenType.STRING]
+    marks = [word.token_type for word in rest if word.token_type != TokenType.STRING]
+    if not keys or marks != [TokenType.L_PAREN, *[TokenType.COMMA] * (len(keys) - 1), TokenType.R_PAREN]:
+        raise unsupported("UNSET TBLPROPERTIES with anything but quoted names in parentheses")
+    context.tables.unset_properties(context.session.full_name(name), keys, if_exists=if_exists)
+    return nothing()
+
+
+def _act(context: Context, table: Table, action: exp.Expression) -> None:
+    full_name = table.full_name
+    if isinstance(action, exp.AlterSet):
+        only(action, ("expressions",), "ALTER TABLE ... SET")
+        pairs = [item for held in action.expressions for item in _pairs(held)]
+        context.tables.set_properties(full_name, dict(pairs))
+    elif isinstance(action, exp.ColumnDef):
+        _add_columns(context, table, [action])
+    elif isinstance(action, exp.Schema):
+        _add_columns(context, table, action.expressions)
+    elif isinstance(action, exp.AddConstraint):
+        for constraint in action.expressions:
+            _add_constraint(context, table, constraint)
+    elif isinstance(action, exp.Drop) and str(action.args["kind"]).upper() == "CONSTRAINT":
+        _drop_constraint(context, table, action)
+    elif isinstance(action, exp.Command) and f"{action.this} {action.expression}".upper() == "DROP PRIMARY KEY":
+        context.tables.drop_primary_key(full_name)
+    elif isinstance(action, exp.AlterColumn):
+        _alter_column(context, table, action)
+    else:
+        raise unsupported(f"ALTER TABLE ... {action.sql('databricks')}")
+
+
+def _pairs(held: exp.Expression) -> list[tuple[str, str]]:
+    if not isinstance(held, exp.Properties):
+        raise unsupported(f"ALTER TABLE ... SET {held.sql('databricks')}")
+    return [property_pair(item) for item in held.expressions]
+
+
+def _add_columns(context: Context, table: Table, definitions: list[exp.Expression]) -> None:
+    declaration = Declaration()
+    columns_of(definitions, declaration, "ADD COLUMN")
+    if declaration.primary_key or any(not column.nullable for column in declaration.columns):
+        raise unsupported(
+            "ADD COLUMN ... NOT NULL", "rows that are there have no value: add it, fill it, then SET NOT NULL"
+        )
+    for definition, column in zip(definitions, declaration.columns, strict=True):
+        if table.column(column.name) is not None:
+            if definition.args.get("exists"):
+                continue
+            raise SqlError(
+                "FIELD_ALREADY_EXISTS",
+                f"Cannot add column, because `{column.name}` already exists in {table.full_name}",
+            )
+        context.tables.change_columns(table.full_name, "ADD COLUMNS", _inserting(column, definition))
+
+
+def _inserting(column: Column, definition: exp.Expression) -> Callable[[Fields], Fields]:
+    position = definition.args.get("position")
+
+    def change(fields: Fields) -> Fields:
+        index = len(fields)
+        if position is not None and position.args["position"].upper() == "FIRST":
+            index = 0
+        elif position is not None:
+            index = _index(fields, position.this.name) + 1
+        metadata = {"comment": column.comment} if column.comment else {}
+        added = {"name": column.name, "type": _delta(column), "nullable": True, "metadata": metadata}
+        return [*fields[:index], added, *fields[index:]]
+
+    return change
+
+
+def _delta(column: Column) -> types.DeltaType:
+    try:
+        return types.parse(column.type_text)
+    except types.TypeTextError as error:
+        raise SqlError("UNSUPPORTED_DATATYPE", str(error)) from error
+
+
+def _add_constraint(context: Context, table: Table, constraint: exp.Expression) -> None:
+    if not isinstance(constraint, exp.Constraint | exp.PrimaryKey):
+        raise unsupported(f"ADD {constraint.sql('databricks')}")
+    declaration = Declaration()
+    rules = constraint.expressions if isinstance(constraint, exp.Constraint) else [constraint]
+    for rule in rules:
+        if not isinstance(rule, exp.PrimaryKey):
+            raise unsupported(f"ADD CONSTRAINT {rule.sql('databricks')}", "PRIMARY KEY is there")
+        primary_key(rule, declaration, constraint.name if isinstance(constraint, exp.Constraint) else None)
+    context.tables.set_primary_key(
+        table.full_name, declaration.primary_key, timeseries=declaration.timeseries, name=declaration.primary_key_name
+    )
+
+
+def _drop_constraint(context: Context, table: Table, action: exp.Drop) -> None:
+    (name,) = (dropped.name for dropped in action.args["tables"])
+    if table.primary_key_name is None or table.primary_key_name.lower() != name.lower():
+        if action.args.get("exists"):
+            return
+        raise SqlError(
+            "DELTA_CONSTRAINT_DOES_NOT_EXIST", f"Cannot drop nonexistent constraint {name} from {table.full_name}"
+        )
+    context.tables.drop_primary_key(table.full_name)
+
+
+def _alter_column(context: Context, table: Table, action: exp.AlterColumn) -> None:
+    only(action, ("this", "allow_null", "drop", "comment"), "ALTER COLUMN")
+    column = table.column(action.name)
+    if column is None:
+        raise SqlError("UNRESOLVED_COLUMN.WITH_SUGGESTION", f"`{action.name}` is not a column of {table.full_name}")
+    comment = action.args.get("comment")
+    if comment is not None:
+        context.tables.change_columns(table.full_name, "CHANGE COLUMN", _setting(column.name, comment=comment.name))
+        return
+    if action.args.get("allow_null") is None:
+        raise unsupported(action.sql("databricks"))
+    nullable = bool(action.args["allow_null"])
+    if nullable and column.name in table.primary_key:
+        raise SqlError(
+            "INVALID_PARAMETER_VALUE", f"column {column.name} is part of the primary key of {table.full_name}"
+        )
+    if not nullable:
+        rows = context.tables.delta(table.full_name).to_pyarrow_table(columns=[column.name])
+        if rows.column(0).null_count:
+            raise SqlError(
+                "DELTA_NOT_NULL_CONSTRAINT_VIOLATED",
+                f"{rows.column(0).null_count} rows of {table.full_name} have NULL in {column.name}: fill them first",
+            )
+    context.tables.change_columns(table.full_name, "CHANGE COLUMN", _setting(column.name, nullable=nullable))
+
+
+def _setting(name: str, *, comment: str | None = None, nullable: bool | None = None) -> Callable[[Fields], Fields]:
+    def change(fields: Fields) -> Fields:
+        field = fields[_index(fields, name)]
+        if comment is not None:
+            field["metadata"] = {**field["metadata"], "comment": comment}
+        if nullable is not None:
+            field["nullable"] = nullable
+        return fields
+
+    return change
+
+
+def _index(fields: Fields, name: str) -> int:
+    for index, field in enumerate(fields):
+        if field["name"].lower() == name.lower():
+            return index
+    raise SqlError("UNRESOLVED_COLUMN.WITH_SUGGESTION", f"`{name}` is not a column of the table")

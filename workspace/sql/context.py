@@ -1,0 +1,74 @@
+"""What one statement runs with."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+import pyarrow as pa
+from sqlglot import exp
+
+from workspace.errors import ApiError
+from workspace.sql.datatypes import ResultColumn, arrow_type
+from workspace.sql.engine import Cursor, Result
+from workspace.sql.errors import SqlError, unsupported
+from workspace.sql.names import Session
+from workspace.sql.sources import Sources
+from workspace.sql.translate import to_duckdb
+from workspace.unity_catalog.service import UnityCatalog
+from workspace.unity_catalog.tables import Tables
+
+
+@dataclass(frozen=True)
+class Context:
+    """The catalog, the names that are understood, and the cursor of one statement."""
+
+    catalog: UnityCatalog
+    session: Session
+    cursor: Cursor
+    sources: Sources
+
+    @property
+    def tables(self) -> Tables:
+        return self.catalog.tables
+
+    def query(self, tree: exp.Expression) -> Result:
+        """Run a query in Databricks SQL."""
+        bound = self.sources.bind(tree)
+        return self.cursor.query(to_duckdb(bound, self.session), naive_is=self.sources.naive_is)
+
+
+def only(node: exp.Expression, allowed: Collection[str], what: str) -> None:
+    """Raises SqlError where the node has a part that is not among `allowed`: nothing is left out silently."""
+    for name, value in node.args.items():
+        if value and name not in allowed:
+            text = value.sql("databricks") if isinstance(value, exp.Expression) else name.upper().replace("_", " ")
+            raise unsupported(f"{text} in {what}")
+
+
+def rows_of(columns: dict[str, str], *rows: tuple[object, ...]) -> Result:
+    """A result that no query made: names to Databricks types, then rows."""
+    arrays = [pa.array([row[index] for row in rows], arrow_type(kind)) for index, kind in enumerate(columns.values())]
+    return Result(
+        [ResultColumn(name, kind) for name, kind in columns.items()], pa.Table.from_arrays(arrays, names=list(columns))
+    )
+
+
+def nothing() -> Result:
+    """The result of a statement that answers nothing."""
+    return Result([], pa.table({}))
+
+
+def from_api(error: ApiError) -> SqlError:
+    """A refusal of Unity Catalog, as a statement's failure."""
+    text = error.message
+    if text.startswith("["):
+        error_class, _, message = text[1:].partition("] ")
+        return SqlError(error_class, message)
+    codes = {
+        "TABLE_ALREADY_EXISTS": "TABLE_OR_VIEW_ALREADY_EXISTS",
+        "TABLE_DOES_NOT_EXIST": "TABLE_OR_VIEW_NOT_FOUND",
+        "SCHEMA_DOES_NOT_EXIST": "SCHEMA_NOT_FOUND",
+        "CATALOG_DOES_NOT_EXIST": "CATALOG_NOT_FOUND",
+    }
+    return SqlError(codes.get(error.error_code, error.error_code), text)

@@ -1,0 +1,232 @@
+"""CREATE and DROP of tables, views, schemas and catalogs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+import pyarrow as pa
+from sqlglot import exp
+
+from workspace.sql.context import Context, nothing, only
+from workspace.sql.engine import Result
+from workspace.sql.errors import SqlError, syntax_error, unsupported
+from workspace.sql.names import table_not_found, tables_of
+from workspace.sql.translate import named_outputs
+from workspace.unity_catalog.table import VIEW, Column
+
+_CREATE_PARTS = ("this", "kind", "exists", "replace", "expression", "properties", "with_")
+
+
+@dataclass
+class Declaration:
+    """What a CREATE TABLE says of the table."""
+
+    columns: list[Column] = field(default_factory=list)
+    primary_key: list[str] = field(default_factory=list)
+    primary_key_name: str | None = None
+    timeseries: str | None = None
+    properties: dict[str, str] = field(default_factory=dict)
+    comment: str | None = None
+
+
+def create(context: Context, tree: exp.Create) -> Result:
+    kind = str(tree.args["kind"]).upper()
+    only(tree, _CREATE_PARTS, f"CREATE {kind}")
+    if kind == "TABLE":
+        _create_table(context, tree)
+    elif kind == "VIEW":
+        _create_view(context, tree)
+    elif kind in ("SCHEMA", "DATABASE"):
+        _create_schema(context, tree)
+    else:
+        raise unsupported(f"CREATE {kind}")
+    return nothing()
+
+
+def drop(context: Context, tree: exp.Drop) -> Result:
+    kind = str(tree.args["kind"]).upper()
+    only(tree, ("tables", "exists", "kind", "cascade", "restrict"), f"DROP {kind}")
+    for name in tree.args["tables"]:
+        if kind in ("TABLE", "VIEW"):
+            _drop_table(context, name, kind, exists=bool(tree.args.get("exists")))
+        elif kind in ("SCHEMA", "DATABASE"):
+            catalog, schema = context.session.schema_parts(name)
+            if tree.args.get("exists") and not context.catalog.containers.has_schema(catalog, schema):
+                continue
+            context.catalog.containers.delete_schema(f"{catalog}.{schema}", force=bool(tree.args.get("cascade")))
+        else:
+            raise unsupported(f"DROP {kind}")
+    return nothing()
+
+
+def columns_of(definitions: Sequence[exp.Expression], declaration: Declaration, what: str) -> None:
+    """Read column definitions and constraints into a declaration."""
+    for definition in definitions:
+        if isinstance(definition, exp.ColumnDef):
+            declaration.columns.append(_column(definition, declaration, what))
+        elif isinstance(definition, exp.Constraint):
+            _constraint(definition, declaration)
+        elif isinstance(definition, exp.PrimaryKey):
+            primary_key(definition, declaration, None)
+        else:
+            raise unsupported(f"{definition.sql('databricks')} in {what}")
+
+
+def primary_key(key: exp.PrimaryKey, declaration: Declaration, name: str | None) -> None:
+    """Read `PRIMARY KEY (a, b TIMESERIES)` into a declaration."""
+    for option in key.args.get("options") or []:
+        if str(option).upper() not in ("NOT ENFORCED", "RELY", "NORELY"):
+            raise unsupported(f"{option} of a primary key")
+    if declaration.primary_key:
+        raise SqlError("MULTIPLE_PRIMARY_KEYS", "a table has one primary key")
+    declaration.primary_key_name = name
+    for part in key.expressions:
+        if isinstance(part, exp.TimeseriesKey):
+            declaration.timeseries = part.this.name
+        declaration.primary_key.append(part.this.name if isinstance(part, exp.TimeseriesKey) else part.name)
+
+
+def _create_table(context: Context, tree: exp.Create) -> None:
+    target = tree.this.this if isinstance(tree.this, exp.Schema) else tree.this
+    only(target, ("this", "db", "catalog"), "CREATE TABLE")
+    full_name = context.session.full_name(target)
+    existing = context.tables.find(full_name)
+    if existing is not None and tree.args.get("exists"):
+        return
+    declaration = Declaration()
+    if isinstance(tree.this, exp.Schema):
+        columns_of(tree.this.expressions, declaration, "CREATE TABLE")
+    _read_properties(tree, declaration, "CREATE TABLE")
+    rows: pa.Table | None = None
+    if tree.expression is not None and tree.args.get("expression") is not None:
+        if declaration.columns:
+            raise unsupported("a column list in CREATE TABLE ... AS SELECT", "name the columns in the SELECT")
+        result = context.query(named_outputs(tree.expression))
+        rows = result.rows
+        for column in result.columns:
+            if column.type_text in ("void", "interval"):
+                raise SqlError("DELTA_UNSUPPORTED_DATA_TYPES", f"column `{column.name}` has no type to store: CAST it")
+            declaration.columns.append(Column(column.name, column.type_text))
+    elif not declaration.columns:
+        raise unsupported("CREATE TABLE without columns")
+    context.tables.create(
+        full_name,
+        declaration.columns,
+        primary_key=declaration.primary_key,
+        primary_key_name=declaration.primary_key_name,
+        timeseries=declaration.timeseries,
+        properties=declaration.properties,
+        comment=declaration.comment,
+        rows=rows,
+        replace=bool(tree.args.get("replace")),
+    )
+
+
+def _column(definition: exp.ColumnDef, declaration: Declaration, what: str) -> Column:
+    only(definition, ("this", "kind", "constraints", "position", "exists"), what)
+    kind = definition.args.get("kind")
+    if kind is None:
+        raise syntax_error(f"Syntax error: column {definition.name} has no type.")
+    nullable, comment = True, None
+    for constraint in definition.args.get("constraints") or []:
+        rule = constraint.args["kind"]
+        if isinstance(rule, exp.NotNullColumnConstraint):
+            nullable = bool(rule.args.get("allow_null"))
+        elif isinstance(rule, exp.CommentColumnConstraint):
+            comment = rule.name
+        elif isinstance(rule, exp.PrimaryKeyColumnConstraint):
+            declaration.primary_key.append(definition.name)
+            declaration.primary_key_name = constraint.name or None
+        else:
+            raise unsupported(f"{rule.sql('databricks')} of column {definition.name}")
+    return Column(definition.name, kind.sql("databricks"), nullable, comment)
+
+
+def _constraint(constraint: exp.Constraint, declaration: Declaration) -> None:
+    for rule in constraint.expressions:
+        if not isinstance(rule, exp.PrimaryKey):
+            raise unsupported(f"constraint {rule.sql('databricks')}")
+        primary_key(rule, declaration, constraint.name)
+
+
+def _read_properties(tree: exp.Create, declaration: Declaration, what: str) -> None:
+    for item in _properties(tree):
+        if isinstance(item, exp.SchemaCommentProperty):
+            declaration.comment = item.name
+        elif isinstance(item, exp.FileFormatProperty):
+            if item.name.upper() != "DELTA":
+                raise unsupported(f"USING {item.name}", "tables are Delta tables")
+        elif type(item) is exp.Property:
+            name, value = property_pair(item)
+            declaration.properties[name] = value
+        else:
+            raise unsupported(f"{item.sql('databricks')} in {what}")
+
+
+def _properties(tree: exp.Create) -> Iterator[exp.Expression]:
+    held = tree.args.get("properties")
+    yield from held.expressions if held is not None else []
+
+
+def property_pair(item: exp.Property) -> tuple[str, str]:
+    """`'a' = 'b'`, and `delta.x = true` without quotes."""
+    value = item.args["value"]
+    text = str(value.this).lower() if isinstance(value, exp.Boolean) else value.name
+    return (item.this.name if isinstance(item.this, exp.Literal) else item.this.sql("databricks")), text
+
+
+def _create_view(context: Context, tree: exp.Create) -> None:
+    declaration = Declaration()
+    for item in _properties(tree):
+        if not isinstance(item, exp.SchemaCommentProperty):
+            raise unsupported(f"{item.sql('databricks')} in CREATE VIEW")
+        declaration.comment = item.name
+    if isinstance(tree.this, exp.Schema):
+        raise unsupported("a column list in CREATE VIEW", "name the columns in the SELECT")
+    full_name = context.session.full_name(tree.this)
+    existing = context.tables.find(full_name)
+    if existing is not None and tree.args.get("exists"):
+        return
+    if existing is not None and tree.args.get("replace") and existing.table_type != VIEW:
+        raise SqlError("EXPECT_VIEW_NOT_TABLE.NO_ALTERNATIVE", f"'{full_name}' is a table, not a view")
+    query = named_outputs(tree.expression)
+    for table in tables_of(query):
+        catalog, schema, name = context.session.parts(table)
+        table.set("catalog", exp.to_identifier(catalog, quoted=True))
+        table.set("db", exp.to_identifier(schema, quoted=True))
+        table.set("this", exp.to_identifier(name, quoted=True))
+    definition = query.sql("databricks")
+    result = context.query(query)
+    columns = [Column(column.name, column.type_text) for column in result.columns]
+    if existing is not None and tree.args.get("replace"):
+        context.tables.drop(full_name)
+    context.tables.register_view(full_name, columns, definition, comment=declaration.comment)
+
+
+def _create_schema(context: Context, tree: exp.Create) -> None:
+    catalog, schema = context.session.schema_parts(tree.this)
+    comment = None
+    for item in _properties(tree):
+        if not isinstance(item, exp.SchemaCommentProperty):
+            raise unsupported(f"{item.sql('databricks')} in CREATE SCHEMA")
+        comment = item.name
+    if tree.args.get("exists") and context.catalog.containers.has_schema(catalog, schema):
+        return
+    context.catalog.containers.create_schema(
+        {"name": schema, "catalog_name": catalog, "comment": comment}, context.session.user
+    )
+
+
+def _drop_table(context: Context, name: exp.Table, kind: str, *, exists: bool) -> None:
+    full_name = context.session.full_name(name)
+    table = context.tables.find(full_name)
+    if table is None:
+        if exists:
+            return
+        raise table_not_found(full_name)
+    if (table.table_type == VIEW) != (kind == "VIEW"):
+        raise SqlError(
+            "WRONG_COMMAND_FOR_OBJECT_TYPE", f"`{full_name}` is a {table.table_type}: DROP {kind} does not drop it"
+        )
+    context.tables.drop(full_name)

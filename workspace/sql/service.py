@@ -1,0 +1,113 @@
+"""SQL as a service of the workspace: statements, warehouses, saved queries."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pyarrow as pa
+from starlette.routing import BaseRoute
+
+from workspace.errors import bad_request, invalid
+from workspace.http import Call, Json, api
+from workspace.identity import OWNER
+from workspace.sql import warehouses
+from workspace.sql.engine import Engine
+from workspace.sql.errors import SqlError
+from workspace.sql.executor import Executor
+from workspace.sql.queries import Queries, SavedQuery
+from workspace.sql.statements import Statements, named_parameters
+from workspace.state import State
+from workspace.unity_catalog.service import FIRST_CATALOG, UnityCatalog
+
+STATEMENTS = "/api/2.0/sql/statements"
+QUERIES = "/api/2.0/sql/queries"
+DEFAULT_SCHEMA = "default"
+
+
+class Sql:
+    """Runs Databricks SQL over the tables of Unity Catalog."""
+
+    def __init__(self, state: State, catalog: UnityCatalog) -> None:
+        self._engine = Engine()
+        self._executor = Executor(catalog, self._engine)
+        self._statements = Statements(self._executor, FIRST_CATALOG, DEFAULT_SCHEMA, OWNER.user_name)
+        self._queries = Queries(state.documents)
+
+    def execute(
+        self,
+        statement: str,
+        parameters: Sequence[Mapping[str, Any]] = (),
+        catalog: str | None = None,
+        schema: str | None = None,
+    ) -> pa.Table:
+        """Run one statement for another service; its rows.
+
+        Args:
+            parameters: as in the statement execution API: `name`, `value` (text or None), `type` (STRING if left out).
+
+        Raises ApiError 400 with Databricks' words where the statement fails.
+        """
+        cursor = self._executor.cursor()
+        try:
+            session = self._statements.session(catalog, schema)
+            return self._executor.run(statement, named_parameters(parameters), session, cursor).rows
+        except SqlError as error:
+            raise bad_request(str(error)) from error
+        finally:
+            cursor.close()
+
+    def saved_query(self, query_id: str) -> SavedQuery:
+        """Raises ApiError 404 where there is no such query."""
+        return self._queries.saved(query_id)
+
+    def routes(self) -> list[BaseRoute]:
+        queries = self._queries
+        return [
+            api("POST", STATEMENTS, self._submit),
+            api("GET", f"{STATEMENTS}/{{id}}", self._get),
+            api("POST", f"{STATEMENTS}/{{id}}/cancel", self._cancel),
+            api("GET", f"{STATEMENTS}/{{id}}/result/chunks/{{index}}", self._chunk),
+            *warehouses.routes(),
+            api("POST", QUERIES, lambda call: queries.create(call.body, call.caller.user_name)),
+            api("GET", QUERIES, self._list_queries),
+            api("GET", f"{QUERIES}/{{id}}", lambda call: queries.get(call.path["id"])),
+            api("PATCH", f"{QUERIES}/{{id}}", self._change_query),
+            api("DELETE", f"{QUERIES}/{{id}}", self._trash_query),
+        ]
+
+    def start(self) -> None: ...
+
+    def stop(self) -> None:
+        self._statements.stop()
+        self._engine.close()
+
+    def _submit(self, call: Call) -> Json:
+        warehouse, _ = call.require("warehouse_id", "statement")
+        warehouses.require(warehouse)
+        return self._statements.submit(call.body)
+
+    def _get(self, call: Call) -> Json:
+        return self._statements.describe(self._statements.get(call.path["id"]))
+
+    def _cancel(self, call: Call) -> Json:
+        self._statements.cancel(call.path["id"])
+        return {}
+
+    def _chunk(self, call: Call) -> Json:
+        if not call.path["index"].isdigit():
+            raise invalid(f"chunk_index must be a number, received '{call.path['index']}'")
+        return self._statements.chunk(call.path["id"], int(call.path["index"]))
+
+    def _list_queries(self, call: Call) -> Json:
+        size = call.query.get("page_size", "0")
+        if not size.isdigit():
+            raise invalid(f"page_size must be a number, received '{size}'")
+        return self._queries.list(int(size), call.query.get("page_token", ""))
+
+    def _change_query(self, call: Call) -> Json:
+        return self._queries.change(call.path["id"], call.body, call.caller.user_name)
+
+    def _trash_query(self, call: Call) -> Json:
+        self._queries.trash(call.path["id"])
+        return {}

@@ -1,0 +1,168 @@
+"""A Databricks query as DuckDB SQL that means the same, or a refusal that names what stands in the way."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import sqlglot
+from sqlglot import exp
+from sqlglot.errors import UnsupportedError
+
+from workspace.sql.casts import rewrite_cast
+from workspace.sql.errors import SqlError, unsupported
+from workspace.sql.functions import NAMED, Rewrite, as_int, call, check_function, rewrites
+from workspace.sql.names import Session
+
+# Clauses that sqlglot would leave out, or that DuckDB reads in another way.
+_REFUSED: dict[type[exp.Expr], str] = {
+    exp.Hint: "hints (/*+ ... */)",
+    exp.TableSample: "TABLESAMPLE",
+    exp.Pivot: "PIVOT and UNPIVOT",
+    exp.MatchRecognize: "MATCH_RECOGNIZE",
+    exp.Distribute: "DISTRIBUTE BY",
+    exp.Sort: "SORT BY",
+    exp.Cluster: "CLUSTER BY",
+    exp.Into: "SELECT INTO",
+    exp.Lock: "locking clauses",
+}
+_RANKS = (exp.RowNumber, exp.Rank, exp.DenseRank, exp.Ntile)
+_EXPLODE_COLUMNS = {exp.Explode: ("col",), exp.Posexplode: ("pos", "col")}
+
+
+def to_duckdb(tree: exp.Expression, session: Session) -> str:
+    """DuckDB SQL for a query, or for an expression over columns. The tree is changed on the way.
+
+    Raises SqlError naming the first construct that is not carried out.
+    """
+    for node in tree.walk():
+        _check(node)
+    holder = exp.Paren(this=tree)
+    session_values = _session_values(session)
+    rewritten = rewrites()
+    nodes = list(tree.walk(bfs=False))
+    # Children come after their parents in the walk: backwards, every rewrite finds its arguments rewritten.
+    for node in reversed(nodes):
+        new = _rewrite(node, rewritten, session_values)
+        if new is not node:
+            node.replace(new)
+    for select in list(holder.find_all(exp.Select)):
+        _move_laterals(select)
+    try:
+        return str(holder.this.sql("duckdb", unsupported_level=sqlglot.ErrorLevel.RAISE, comments=False))
+    except UnsupportedError as error:
+        raise unsupported(str(error)) from error
+
+
+def named_outputs(tree: exp.Expression) -> exp.Expression:
+    """The query with a name for every result column that has none: its own text, as Databricks names it."""
+    if isinstance(tree, exp.Values):
+        return exp.select("*").from_(tree)
+    select = tree
+    while isinstance(select, exp.SetOperation | exp.Subquery):
+        select = select.this
+    for projection in select.expressions if isinstance(select, exp.Select) else []:
+        if isinstance(projection, exp.Explode | exp.Posexplode | exp.Star) or projection.is_star:
+            continue
+        if not projection.output_name:
+            name = projection.sql("databricks", normalize_functions="lower").replace("count(*)", "count(1)")
+            projection.replace(exp.alias_(projection.copy(), name, quoted=True))
+    return tree
+
+
+def _check(node: exp.Expr) -> None:
+    refused = _REFUSED.get(type(node))
+    if refused is not None:
+        raise unsupported(refused)
+    if isinstance(node, exp.CurrentUser | exp.CurrentCatalog | exp.CurrentSchema | exp.CurrentDatabase):
+        return
+    if isinstance(node, exp.Expression) and isinstance(node, exp.Func):
+        if isinstance(node.parent, exp.Table):
+            raise unsupported(f"table function {node.sql('databricks')}")
+        check_function(node, rewrites())
+    alias = node.args.get("alias")
+    if isinstance(node, exp.Table) and isinstance(alias, exp.TableAlias) and isinstance(alias.this, exp.Parameter):
+        raise unsupported("time travel with @", "use VERSION AS OF")
+
+
+def _rewrite(
+    node: exp.Expr,
+    rewritten: Mapping[type[exp.Expression], Rewrite],
+    session_values: Mapping[type[exp.Expr], str],
+) -> exp.Expr:
+    if isinstance(node, exp.Cast):
+        return rewrite_cast(node)
+    if type(node) in session_values:
+        return exp.Literal.string(session_values[type(node)])
+    if isinstance(node, exp.Window) and isinstance(node.this, _RANKS):
+        return as_int(node.copy())
+    if isinstance(node, exp.Values):
+        return _named_values(node)
+    if isinstance(node, exp.Anonymous) and node.name.lower() in NAMED:
+        return call(NAMED[node.name.lower()][0], *node.expressions)
+    rewrite = rewritten.get(type(node)) if isinstance(node, exp.Expression) else None
+    return node if rewrite is None else rewrite(node)
+
+
+def _session_values(session: Session) -> dict[type[exp.Expr], str]:
+    return {
+        exp.CurrentUser: session.user,
+        exp.CurrentCatalog: session.catalog,
+        exp.CurrentSchema: session.schema,
+        exp.CurrentDatabase: session.schema,
+    }
+
+
+def _named_values(node: exp.Values) -> exp.Expression:
+    """Columns of VALUES are col1, col2, ... where the query gives no names."""
+    alias = node.args.get("alias")
+    if alias is not None and alias.columns:
+        return node
+    first = node.expressions[0]
+    width = len(first.expressions) if isinstance(first, exp.Tuple) else 1
+    columns = [exp.to_identifier(f"col{index}") for index in range(1, width + 1)]
+    name = alias.this if alias is not None else exp.to_identifier("values_1")
+    return exp.Values(expressions=node.expressions, alias=exp.TableAlias(this=name, columns=columns))
+
+
+def _move_laterals(select: exp.Select) -> None:
+    """LATERAL VIEW explode and posexplode as joins with a lateral subquery, OUTER ones as left joins."""
+    for position, lateral in enumerate(select.args.get("laterals") or []):
+        select.append("joins", _lateral_join(lateral, f"lateral_view_{position}"))
+    select.set("laterals", [])
+    for join in select.args.get("joins") or []:
+        if isinstance(join.this, exp.Lateral) and not isinstance(join.this.this, exp.Subquery):
+            raise unsupported("LATERAL with a table function", "use LATERAL VIEW")
+    for projection in select.expressions:
+        if type(projection) is exp.Explode:
+            projection.replace(exp.alias_(projection.copy(), "col"))
+
+
+def _lateral_join(lateral: exp.Lateral, default_name: str) -> exp.Join:
+    function = lateral.this
+    defaults = _EXPLODE_COLUMNS.get(type(function))
+    if defaults is None:
+        raise unsupported(f"LATERAL VIEW {function.sql('databricks')}", "explode() and posexplode() are there")
+    alias = lateral.args.get("alias")
+    columns = [column.name for column in alias.columns] if alias is not None else []
+    if columns and len(columns) != len(defaults):
+        raise SqlError(
+            "UDTF_ALIAS_NUMBER_MISMATCH",
+            "The number of aliases supplied in the AS clause does not match the number of columns output by the "
+            f"generator: expected {len(defaults)}, found {len(columns)} (explode() of a map is not carried out here).",
+        )
+    names = columns or list(defaults)
+    array = function.this
+    projections = [exp.alias_(call("unnest", array.copy()), names[-1], quoted=True)]
+    if len(defaults) == 2:
+        position = exp.Sub(
+            this=call("generate_subscripts", array.copy(), exp.Literal.number(1)), expression=exp.Literal.number(1)
+        )
+        projections.insert(0, exp.alias_(as_int(position), names[0], quoted=True))
+    view = alias.this.name if alias is not None and alias.this is not None else default_name
+    source = exp.Lateral(
+        this=exp.Subquery(this=exp.Select(expressions=projections)),
+        alias=exp.TableAlias(this=exp.to_identifier(view, quoted=True)),
+    )
+    if lateral.args.get("outer"):
+        return exp.Join(this=source, side="LEFT", on=exp.true())
+    return exp.Join(this=source, kind="CROSS")
