@@ -40,6 +40,11 @@ def find_created(client: WorkspaceClient, type_token: str, inputs: Inputs) -> st
         return None
 
 
+def is_looked_up(type_token: str) -> bool:
+    """Whether a creation of this type has to be looked for; the others can simply be made again."""
+    return type_token in _LOOKUPS
+
+
 def workspace_of(environ: Mapping[str, str]) -> WorkspaceClient:
     """A client with the credentials of an environment that is not this process's own."""
     from databricks.sdk import WorkspaceClient

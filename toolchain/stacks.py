@@ -241,8 +241,10 @@ def _take_over_pending(session: Session, steps: Steps) -> None:
 
 def _created(session: Session, pending: Pending) -> str | None:
     # Only here: databricks-sdk takes a second to import, and nearly no run needs it.
-    from toolchain.adoption import AmbiguousCreationError, find_created, workspace_of
+    from toolchain.adoption import AmbiguousCreationError, find_created, is_looked_up, workspace_of
 
+    if not is_looked_up(pending.type_token):
+        return None
     try:
         return find_created(workspace_of(session.environ), pending.type_token, pending.inputs)
     except AmbiguousCreationError as error:

@@ -33,10 +33,13 @@ class Thing(Resource, module="test", name="Thing"):
 """
 
 POLICY = """\
+from pathlib import Path
 from pulumi_policy import EnforcementLevel, PolicyPack, ResourceValidationPolicy
 
+LIMIT = int(Path("limit.txt").read_text())
+
 def judge(args, report):
-    if args.resource_type == "pulumi-python:dynamic/test:Thing" and args.props["seconds"] > 1:
+    if args.resource_type == "pulumi-python:dynamic/test:Thing" and args.props["seconds"] > LIMIT:
         report(f"{args.name} is too slow")
 
 PolicyPack("pack", [ResourceValidationPolicy("not-too-slow", "Things are quick.", judge, EnforcementLevel.MANDATORY)])
@@ -128,6 +131,8 @@ def test_a_policy_pack_is_started_and_its_verdict_stops_the_update(tmp_path: Pat
     tried = project(tmp_path, "")
     (pack / "PulumiPolicy.yaml").write_text((tried.folder / "Pulumi.yaml").read_text())
     (pack / "__main__.py").write_text(POLICY)
+    # A pack runs in its own folder, wherever the program is.
+    (pack / "limit.txt").write_text("1")
     mark = tmp_path / "mark"
     for seconds, allowed in ((0, True), (2, False)):
         tried.write_program(f'{DYNAMIC}\nThing("a{seconds}", {{"mark": {str(mark)!r}, "seconds": {seconds}}})\n')

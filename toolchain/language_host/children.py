@@ -8,7 +8,7 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 #: The engine kills a plugin five seconds after it asked it to stop; what we started has to be gone before that.
@@ -66,10 +66,11 @@ class Children:
             self._running.pop(child, None)
 
     def stop(self, child: subprocess.Popen[bytes]) -> None:
-        """Asks one child to end, then makes it."""
-        self._signal(child, signal.SIGTERM)
-        if not _ended([child], TERMINATE_SECONDS):
-            self._signal(child, signal.SIGKILL)
+        """Ends one child and what it has started; nothing, if it has been waited for already."""
+        with self._lock:
+            leads_group = self._running.get(child)
+        if leads_group is not None:
+            _end({child: leads_group})
 
     def stop_all(self, *, quiet_seconds: float) -> None:
         """Ends every child and refuses new ones.
@@ -80,29 +81,32 @@ class Children:
         """
         with self._lock:
             self._closed = True
-            left = list(self._running)
-        if _ended(left, quiet_seconds):
-            return
-        for child in left:
-            self._signal(child, signal.SIGTERM)
-        if _ended(left, TERMINATE_SECONDS):
-            return
-        for child in left:
-            self._signal(child, signal.SIGKILL)
-
-    def _signal(self, child: subprocess.Popen[bytes], number: signal.Signals) -> None:
-        with self._lock:
-            leads_group = self._running.get(child, False)
-        try:
-            if leads_group:
-                os.killpg(child.pid, number)
-            elif child.poll() is None:
-                child.send_signal(number)
-        except ProcessLookupError:
-            return
+            left = dict(self._running)
+        _ended(left, quiet_seconds)
+        _end(left)
 
 
-def _ended(children: Sequence[subprocess.Popen[bytes]], seconds: float) -> bool:
+def _end(children: Mapping[subprocess.Popen[bytes], bool]) -> None:
+    """Ends children, given with whether each leads a process group."""
+    for child, leads_group in children.items():
+        _signal(child, leads_group, signal.SIGTERM)
+    _ended(children, TERMINATE_SECONDS)
+    # A group is killed in any case: its leader may have ended, and something that it started not.
+    for child, leads_group in children.items():
+        _signal(child, leads_group, signal.SIGKILL)
+
+
+def _signal(child: subprocess.Popen[bytes], leads_group: bool, number: signal.Signals) -> None:
+    try:
+        if leads_group:
+            os.killpg(child.pid, number)
+        elif child.poll() is None:
+            child.send_signal(number)
+    except ProcessLookupError:
+        return
+
+
+def _ended(children: Collection[subprocess.Popen[bytes]], seconds: float) -> bool:
     deadline = time.monotonic() + seconds
     while any(child.poll() is None for child in children):
         if time.monotonic() >= deadline:
