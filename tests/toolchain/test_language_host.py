@@ -96,6 +96,14 @@ pulumi.export("python", sys.prefix)
     assert outputs["python"].endswith(".venv")
 
 
+def test_a_secret_read_as_if_it_were_none_is_warned_about(tmp_path: Path) -> None:
+    tried = project(tmp_path, "import pulumi; pulumi.Config().get('hidden')")
+    tried.must("config", "set", "--secret", "hidden", "s3cret-value")
+    outcome = tried.preview()
+    assert outcome.ok, outcome
+    assert "'project:hidden' value is a secret" in outcome.text
+
+
 def test_a_dynamic_provider_creates_and_the_next_up_changes_nothing(tmp_path: Path) -> None:
     source = f'{DYNAMIC}\nthing = Thing("a", {{"mark": {str(tmp_path / "mark")!r}, "seconds": 0}})\n'
     tried = project(tmp_path, source + 'pulumi.export("answer", thing.answer)\n')
