@@ -10,6 +10,7 @@ from workspace.feature_store.routes import FeatureStore
 from workspace.files import Files
 from workspace.http import Service
 from workspace.identity import OWNER, Identity
+from workspace.jobs import Jobs
 from workspace.mlflow_api import Mlflow
 from workspace.monitors import CatalogView, Monitors
 from workspace.serving.routes import Serving
@@ -31,7 +32,12 @@ def assemble(state: State) -> Starlette:
     monitors = Monitors(state, CatalogView(table=catalog.tables.get, require_schema=catalog.containers.schema))
     features = FeatureStore(state, catalog)
     serving = Serving(state, catalog, mlflow, features)
-    creators = {"experiments": mlflow.creator_of_experiment, "serving-endpoints": serving.creator_of_endpoint}
+    jobs = Jobs(state, sql)
+    creators = {
+        "experiments": mlflow.creator_of_experiment,
+        "jobs": jobs.creator_of,
+        "serving-endpoints": serving.creator_of_endpoint,
+    }
     access = Access(state, creators)
     services: list[Service] = [
         Identity(state),
@@ -44,5 +50,6 @@ def assemble(state: State) -> Starlette:
         serving,
         access,
         monitors,
+        jobs,
     ]
     return build_app(state, services, OWNER)
