@@ -11,7 +11,7 @@ RECORD = {
     "pickup_zip": 10065,
     "rounded_pickup_datetime": "2019-03-23 20:15:00",
     "dropoff_zip": 10017,
-    "rounded_dropoff_datetime": "2019-03-23 20:30:00",
+    "rounded_dropoff_datetime": "2019-03-23 20:00:00",
     "trip_distance": 1.6,
 }
 

@@ -201,7 +201,7 @@ QUERY: Final = Resource(
         text("catalog"),
         text("description"),
         _PARAMETERS,
-        text("parent_path", replaces=True),
+        text("parent_path", replaces=True, computed=True),
         text("run_as_mode", computed=True),
         text("schema"),
         texts("tags"),
