@@ -43,6 +43,8 @@ tables = [
             publish_mode=table.publish_mode,
             online_table=None if table.online_name is None else config.qualified(table.online_name),
             readers=[config.serving_principal],
+            # A version knows the features it was trained on: its online rows are in step before it is served.
+            triggers={"versions": ",".join(sorted({entity.version for entity in entities}))},
             poll_seconds=config.defaults.publish_poll_seconds,
         ),
     )

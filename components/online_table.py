@@ -6,8 +6,8 @@ preview (primary key, NOT NULL, change data feed) and waits until the copy is on
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Literal
 
 import pulumi
@@ -38,6 +38,8 @@ class FeatureOnlineTableArgs:
     """Three-part name of the copy; the source's name plus `_online` when left out."""
     readers: Sequence[str] = ()
     """Principals that may read the copy (SELECT). Authoritative: the stack owns this table."""
+    triggers: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)
+    """Whatever says that the source has moved on: a change syncs the copy before anything that depends on it."""
     poll_seconds: float = 30.0
     """Between two looks at the first sync."""
     timeout_seconds: float = 1800.0
@@ -76,6 +78,7 @@ class FeatureOnlineTable(pulumi.ComponentResource):
                 primary_keys=list(args.primary_keys),
                 timeseries_key=args.timeseries_key,
                 publish_mode=args.publish_mode,
+                triggers=args.triggers,
                 poll_seconds=args.poll_seconds,
                 timeout_seconds=args.timeout_seconds,
             ),

@@ -6,8 +6,8 @@ make that call fail, or succeed with a copy nobody can look up, is refused in pr
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Literal
 
 import pulumi
@@ -52,9 +52,9 @@ class PublishedTableProvider(WorkspaceProvider):
 
     @guarded
     def diff(self, _id: str, _olds: Props, _news: Props) -> DiffResult:
-        """Another publication replaces this one; a failed sync, or a new provider version, syncs again."""
+        """Another publication replaces this one; a failed sync, a new trigger or provider version syncs again."""
         replaces = changed(_olds, _news, _IDENTITY)
-        again = changed(_olds, _news, ["provider_version"]) or _olds.get("state") in publication.INCOMPLETE
+        again = changed(_olds, _news, ["provider_version", "triggers"]) or _olds.get("state") in publication.INCOMPLETE
         # Two publications of one name cannot stand side by side.
         return DiffResult(changes=bool(replaces or again), replaces=replaces, delete_before_replace=True)
 
@@ -96,7 +96,7 @@ class PublishedTableProvider(WorkspaceProvider):
 
     @guarded
     def update(self, _id: str, _olds: Props, _news: Props) -> UpdateResult:
-        """Syncs again and waits, for a publication whose last sync failed."""
+        """Syncs again and waits: a trigger says that the source has moved on, or the last sync failed."""
         inputs = without_provider(_news)
         last = publication.sync_state(self.client, _olds["pipeline_id"]).update_id
         pipeline_id = self._publish(inputs)
@@ -234,6 +234,9 @@ class PublishedTableArgs:
     """Between two looks at the state."""
     timeout_seconds: float = 1800.0
     """For the store to be available, and again for the first sync."""
+    triggers: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)
+    """Whatever says that the source has moved on, for example the model version trained on it: a change syncs again
+    and waits, so that whatever depends on the copy meets the rows of that moment. Text, by name."""
     provider_version: str = PROVIDER_VERSION
     """Version of the provider's behaviour; a new one shows as an update, which syncs again."""
 
@@ -262,6 +265,7 @@ class PublishedTable(Resource, module="serving", name="PublishedTable"):
             "publish_mode": args.publish_mode,
             "poll_seconds": args.poll_seconds,
             "timeout_seconds": args.timeout_seconds,
+            "triggers": dict(args.triggers),
             "provider_version": args.provider_version,
             "pipeline_id": None,
             "state": None,

@@ -45,7 +45,7 @@ _KENNEDY_FLAT_FARE: Final = 52.0
 # The meter counts miles or minutes, never both: these shares of a trip are driven and stood.
 _MOVING: Final = 0.85
 _STANDING: Final = 0.3
-# A trip that was really made: one key that is there with every seed, and in the real trips too. Smoke queries ask for it.
+# A trip that was really made: a key that is there with every seed, and in the real trips too. Smoke queries ask for it.
 KNOWN_TRIP: Final = Trip(
     tpep_pickup_datetime=datetime(2019, 3, 23, 20, 21, 9, tzinfo=UTC),
     tpep_dropoff_datetime=datetime(2019, 3, 23, 20, 27, 24, tzinfo=UTC),

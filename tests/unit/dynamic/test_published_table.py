@@ -251,6 +251,16 @@ def test_a_copy_that_is_not_there_is_synced_again_in_place(tables: PublishedTabl
     assert (result.changes, result.replaces) == (True, [])
 
 
+def test_a_source_that_has_moved_on_is_synced_again_in_place(tables: PublishedTableProvider, stub: RestStub) -> None:
+    state = tables.create(inputs(triggers={"versions": "1"})).outs or {}
+    assert not tables.diff(ONLINE, state, inputs(triggers={"versions": "1"})).changes
+    result = tables.diff(ONLINE, state, inputs(triggers={"versions": "2"}))
+    assert (result.changes, result.replaces) == (True, [])
+    before = len(stub.calls())
+    tables.update(ONLINE, state, inputs(triggers={"versions": "2"}))
+    assert PUBLISH in stub.calls()[before:]
+
+
 @pytest.mark.parametrize("state", ["ONLINE_TRIGGERED_UPDATE", "ONLINE_UPDATING_PIPELINE_RESOURCES"])
 def test_a_sync_under_way_is_no_change(tables: PublishedTableProvider, state: str) -> None:
     assert not tables.diff(ONLINE, inputs(pipeline_id="p", state=state), inputs()).changes
