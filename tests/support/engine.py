@@ -154,8 +154,8 @@ class EngineProject:
     def install_plugin(self, name: str, source: Path) -> None:
         """Put a Python plugin (`resource-databricks-v1.118.0`) of the test's own where the engine finds it."""
         folder = self._home / "plugins" / name
-        if folder.is_symlink():
-            folder.unlink()
+        if folder.exists():
+            shutil.rmtree(folder)
         folder.mkdir(parents=True)
         runtime = {"name": "python", "options": {"virtualenv": str(PROJECT / ".venv")}}
         (folder / "PulumiPlugin.yaml").write_text(yaml.safe_dump({"runtime": runtime}))
@@ -267,8 +267,9 @@ def _link_plugins(home: Path) -> None:
     plugins, installed = home / "plugins", INSTALLED / "pulumi" / "plugins"
     plugins.mkdir(parents=True, exist_ok=True)
     for plugin in installed.iterdir() if installed.is_dir() else ():
-        if not (plugins / plugin.name).exists():
-            (plugins / plugin.name).symlink_to(plugin)
+        if plugin.is_dir() and not (plugins / plugin.name).exists():
+            # Folders of links to files: the engine passes over a link to a folder.
+            shutil.copytree(plugin, plugins / plugin.name, copy_function=os.symlink)
 
 
 def _events(log: Path) -> list[Event]:
