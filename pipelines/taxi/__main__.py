@@ -1,16 +1,15 @@
 """`python -m pipelines.taxi`: see `--help` and docs/taxi-pipeline.md."""
 
 import argparse
-import logging
 import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from databricks.sdk import WorkspaceClient
 from databricks.sdk.errors.base import DatabricksError
 
+from pipelines.connection import connect
 from pipelines.errors import PipelineError
 from pipelines.progress import Progress
 from pipelines.taxi.parameters import Parameters
@@ -35,12 +34,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     # MLflow warns of pickles, and of an input example that it cannot try out without the lookup client; both are
     # expected.
-    logging.getLogger("mlflow").setLevel(logging.ERROR)
+    os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "ERROR")
     os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     try:
-        run(request, WorkspaceClient(), Progress())
-    except (PipelineError, DatabricksError, ValueError) as error:
+        run(request, connect(), Progress())
+    except (PipelineError, DatabricksError) as error:
         print(f"pipelines.taxi: {error}", file=sys.stderr)
         return 1
     return 0

@@ -35,7 +35,7 @@ def make_model(
     trips = train.training_set(warehouse)
     progress.say("training set", f"{len(trips)} trips with {len(spec.model_columns)} inputs")
     trained = train.train(trips, spec, request.parameters)
-    progress.say("model", f"{trained.train_rows} trips before {trained.cut:%Y-%m-%d %H:%M} UTC, {request.parameters}")
+    progress.say("model", f"{trained.train_rows} trips before {trained.cut:%Y-%m-%d %H:%M} UTC; {request.parameters}")
     progress.say("held out", f"{trained.held_out_rows} later trips: {trained.error}; distance only: {trained.baseline}")
 
     mlflow.set_tracking_uri(TRACKING)

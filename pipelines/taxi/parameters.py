@@ -16,6 +16,9 @@ class Parameters:
     min_samples_leaf: int = 5
     max_features: float = 0.6
 
+    def __str__(self) -> str:
+        return f"{self.n_estimators} trees, seed {self.seed}"
+
 
 def packages() -> dict[str, str]:
     """The installed version of every package that the model needs to be loaded again."""

@@ -1,5 +1,6 @@
 """The command line: what it asks the workspace for, and how it ends when something is wrong."""
 
+import socket
 from collections.abc import Mapping
 from pathlib import Path
 from types import SimpleNamespace
@@ -132,10 +133,23 @@ def test_the_digests_follow_source_parameters_and_packages() -> None:
 def test_a_mistake_ends_in_one_line_on_stderr_and_exit_code_1(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("pipelines.taxi.__main__.WorkspaceClient", lambda: client(statement_execution=None))
+    monkeypatch.setattr("pipelines.taxi.__main__.connect", lambda: client(statement_execution=None))
     code = main(["--catalog", "main", "--schema", "taxi", "--warehouse-id", "w", "--data", str(tmp_path)])
     captured = capsys.readouterr()
     assert code == 1
     assert captured.out == ""
     assert captured.err.startswith(f"pipelines.taxi: {tmp_path}/taxis.csv is not there")
     assert captured.err.count("\n") == 1
+
+
+def test_a_host_where_nothing_answers_is_named_at_once(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with socket.socket() as taken:
+        # Bound and not listening: a connection is refused.
+        taken.bind(("127.0.0.1", 0))
+        host = f"http://127.0.0.1:{taken.getsockname()[1]}"
+        monkeypatch.setenv("DATABRICKS_HOST", host)
+        monkeypatch.setenv("DATABRICKS_TOKEN", "x")
+        assert main(["--catalog", "main", "--schema", "taxi"]) == 1
+    assert capsys.readouterr().err.startswith(f"pipelines.taxi: No workspace answers at {host} (DATABRICKS_HOST)")
