@@ -9,6 +9,7 @@ import pytest
 from databricks.sdk import WorkspaceClient
 
 from tests.support.server import WorkspaceServer
+from tests.support.warehouse import Warehouse
 
 
 @pytest.fixture(scope="session")
@@ -39,3 +40,11 @@ def start_server(tmp_path: Path) -> Iterator[Callable[[], WorkspaceServer]]:
     yield start
     for server in started:
         server.kill()
+
+
+@pytest.fixture
+def sql(client: WorkspaceClient) -> Iterator[Warehouse]:
+    """The warehouse, in a new schema of the shared server; the schema is gone when the test ends."""
+    warehouse = Warehouse.in_new_schema(client)
+    yield warehouse
+    client.schemas.delete(f"{warehouse.catalog}.{warehouse.schema}", force=True)

@@ -41,8 +41,6 @@ def from_duckdb(error: duckdb.Error) -> SqlError:
     """DuckDB's refusal, under the class that Databricks would name."""
     text = str(error).split("\n\nLINE ")[0].strip()
     text = re.sub(r"^[A-Za-z ]+ Error: ", "", text)
-    if "Macro spark_" in text:
-        return SqlError("DATATYPE_MISMATCH", "a function or a cast was given a value of a type that it does not take.")
     own = _OWN.search(text)
     if own is not None:
         return SqlError(own.group(1), own.group(2).strip())

@@ -51,7 +51,6 @@ NAMED: dict[str, tuple[str, tuple[int, ...]]] = {
     "timestamp_micros": ("spark_timestamp_micros", (1,)),
     "weekday": ("spark_weekday", (1,)),
     "make_date": ("make_date", (3,)),
-    "typeof": ("typeof", (1,)),
     "array_union": ("list_union", (2,)),
     "arrays_overlap": ("list_has_any", (2,)),
     "map_values": ("map_values", (1,)),
@@ -61,6 +60,7 @@ NAMED: dict[str, tuple[str, tuple[int, ...]]] = {
 _INT = exp.DataType.build("INT", dialect="duckdb")
 _BIGINT = exp.DataType.build("BIGINT", dialect="duckdb")
 _DATE = exp.DataType.build("DATE", dialect="duckdb")
+_TIMESTAMP = exp.DataType.build("TIMESTAMPTZ", dialect="duckdb")
 
 # https://docs.databricks.com/sql/language-manual/functions/date_trunc.html
 _UNITS = {
@@ -95,7 +95,8 @@ def as_int(value: exp.Expr) -> exp.Expression:
 
 
 def timestamp(value: exp.Expression) -> exp.Expression:
-    return call("spark_timestamptz", value)
+    """For arguments that are a moment, a day, or a text of one: a number is none, unlike in CAST."""
+    return exp.Cast(this=value, to=_TIMESTAMP.copy())
 
 
 def rewrites() -> dict[type[exp.Expression], Rewrite]:

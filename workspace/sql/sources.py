@@ -13,6 +13,7 @@ from workspace.sql.engine import Cursor
 from workspace.sql.errors import SqlError, unsupported
 from workspace.sql.names import Session, table_not_found, tables_of
 from workspace.sql.parsing import parse
+from workspace.sql.translate import TABLE_CHANGES
 from workspace.unity_catalog.table import FOREIGN, VIEW, Table
 from workspace.unity_catalog.tables import Tables
 
@@ -37,7 +38,7 @@ class Sources:
         holder = exp.Paren(this=tree)
         bound: set[str] = set()
         for node in list(tree.find_all(exp.Table)):
-            if isinstance(node.this, exp.Anonymous) and node.this.name.lower() == "table_changes":
+            if isinstance(node.this, exp.Anonymous) and node.this.name.lower() == TABLE_CHANGES:
                 self._bind_changes(node)
         for node in tables_of(tree):
             if node.name.startswith("__source_"):

@@ -25,6 +25,7 @@ _REFUSED: dict[type[exp.Expr], str] = {
     exp.Into: "SELECT INTO",
     exp.Lock: "locking clauses",
 }
+TABLE_CHANGES = "table_changes"
 _RANKS = (exp.RowNumber, exp.Rank, exp.DenseRank, exp.Ntile)
 _EXPLODE_COLUMNS = {exp.Explode: ("col",), exp.Posexplode: ("pos", "col")}
 
@@ -34,8 +35,7 @@ def to_duckdb(tree: exp.Expression, session: Session) -> str:
 
     Raises SqlError naming the first construct that is not carried out.
     """
-    for node in tree.walk():
-        _check(node)
+    check(tree)
     holder = exp.Paren(this=tree)
     session_values = _session_values(session)
     rewritten = rewrites()
@@ -69,6 +69,12 @@ def named_outputs(tree: exp.Expression) -> exp.Expression:
     return tree
 
 
+def check(tree: exp.Expression) -> None:
+    """Raises SqlError naming the first construct that is not carried out."""
+    for node in tree.walk():
+        _check(node)
+
+
 def _check(node: exp.Expr) -> None:
     refused = _REFUSED.get(type(node))
     if refused is not None:
@@ -77,6 +83,8 @@ def _check(node: exp.Expr) -> None:
         return
     if isinstance(node, exp.Expression) and isinstance(node, exp.Func):
         if isinstance(node.parent, exp.Table):
+            if node.name.lower() == TABLE_CHANGES:
+                return
             raise unsupported(f"table function {node.sql('databricks')}")
         check_function(node, rewrites())
     alias = node.args.get("alias")
@@ -94,12 +102,14 @@ def _rewrite(
     if type(node) in session_values:
         return exp.Literal.string(session_values[type(node)])
     if isinstance(node, exp.Window) and isinstance(node.this, _RANKS):
-        return as_int(node.copy())
+        return as_int(exp.Window(**node.args))
     if isinstance(node, exp.Values):
         return _named_values(node)
     if isinstance(node, exp.Anonymous) and node.name.lower() in NAMED:
         return call(NAMED[node.name.lower()][0], *node.expressions)
-    rewrite = rewritten.get(type(node)) if isinstance(node, exp.Expression) else None
+    if not isinstance(node, exp.Expression):
+        return node
+    rewrite = rewritten.get(type(node))
     return node if rewrite is None else rewrite(node)
 
 

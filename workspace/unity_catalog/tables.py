@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pyarrow as pa
 from deltalake import DeltaTable, Schema, write_deltalake
+from deltalake.exceptions import TableNotFoundError
 
 from workspace.documents import Document, Documents
 from workspace.errors import bad_request, invalid
@@ -334,7 +335,8 @@ class Tables:
             location = folder.as_uri()
             try:
                 columns, values, comment = _read_delta(folder)
-            except FileNotFoundError as error:
+            except TableNotFoundError as error:
+                # Dropped between the two looks.
                 raise names.missing("table", document["full_name"]) from error
         else:
             columns = [Column(*column) for column in document["columns"]]
@@ -430,8 +432,6 @@ def _conformed(folder: Path, columns: Sequence[Column], rows: pa.Table, full_nam
 
 
 def _read_delta(folder: Path) -> tuple[list[Column], dict[str, str], str | None]:
-    if not folder.exists():
-        raise FileNotFoundError(folder)
     delta = DeltaTable(folder)
     metadata = delta.metadata()
     fields = json.loads(delta.schema().to_json())["fields"]
