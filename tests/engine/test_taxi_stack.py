@@ -94,7 +94,7 @@ def test_an_alias_moved_by_hand_is_shown_by_refresh_and_repaired_by_the_next_up(
     running.server.client().registered_models.set_alias(MODEL, "champion", 2)
 
     refused = running.project.up()
-    refreshed = running.project.refresh()
+    refreshed = running.project.refresh("--diff")
     assert refreshed.ok, refreshed
     assert '"1" => "2"' in refreshed.text, refreshed
     repaired = running.project.up()

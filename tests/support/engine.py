@@ -183,12 +183,14 @@ class EngineProject:
 
     def outputs(self) -> dict[str, Any]:
         """The stack's outputs, secrets included."""
-        answer: dict[str, Any] = json.loads(self.must("stack", "output", "--json", "--show-secrets").stdout)
+        answer: dict[str, Any] = json.loads(
+            self.must("stack", "output", "--stack", self.stack, "--json", "--show-secrets").stdout
+        )
         return answer
 
     def resources(self) -> list[dict[str, Any]]:
         """The resources in state, as `pulumi stack export` shows them."""
-        deployment = json.loads(self.must("stack", "export").stdout)["deployment"]
+        deployment = json.loads(self.must("stack", "export", "--stack", self.stack).stdout)["deployment"]
         resources: list[dict[str, Any]] = deployment.get("resources", [])
         return resources
 
