@@ -35,9 +35,10 @@ def test_nulls_come_first_where_nothing_is_said(trips: Warehouse) -> None:
 def test_aggregates(trips: Warehouse) -> None:
     row = trips.row(
         "SELECT count(*), count(fare), sum(zip), avg(fare), percentile(fare, 0.5), approx_percentile(fare, 0.5),"
-        " count_if(fare > 15), max_by(zip, fare), collect_set(zip), stddev(fare) FROM trips"
+        " count_if(fare > 15), max_by(zip, fare), collect_set(zip), stddev(fare),"
+        " count(*) FILTER (WHERE zip = 2) FROM trips"
     )
-    assert row == ["4", "3", "5", "30.0", "20.0", "20.0", "2", "1", row[8], "26.457513110645905"]
+    assert row == ["4", "3", "5", "30.0", "20.0", "20.0", "2", "1", row[8], "26.457513110645905", "1"]
     assert sorted((row[8] or "").strip("[]").split(",")) == ["1", "2"]
 
 

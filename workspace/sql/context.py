@@ -14,7 +14,7 @@ from workspace.sql.engine import Cursor, Result
 from workspace.sql.errors import SqlError, unsupported
 from workspace.sql.names import Session
 from workspace.sql.sources import Sources
-from workspace.sql.translate import check, to_duckdb
+from workspace.sql.translate import check, naive_type, to_duckdb
 from workspace.unity_catalog.service import UnityCatalog
 from workspace.unity_catalog.tables import Tables
 
@@ -35,8 +35,10 @@ class Context:
     def query(self, tree: exp.Expression) -> Result:
         """Run a query in Databricks SQL."""
         check(tree)
+        naive_is = naive_type(tree)
         bound = self.sources.bind(tree)
-        return self.cursor.query(to_duckdb(bound, self.session), naive_is=self.sources.naive_is)
+        naive_is = "timestamp_ntz" if self.sources.has_naive_columns else naive_is
+        return self.cursor.query(to_duckdb(bound, self.session), naive_is=naive_is)
 
 
 def only(node: exp.Expression, allowed: Collection[str], what: str) -> None:

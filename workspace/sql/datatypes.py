@@ -54,9 +54,8 @@ def type_text(kind: DuckDBPyType, *, naive_is: str = "timestamp") -> str:
     """The Databricks SQL type of a DuckDB type.
 
     Args:
-        naive_is: what a timestamp without zone is. DuckDB makes one of a date and an interval, where Databricks has a
-            timestamp in the session's zone, which is UTC here: the same moment. A query over TIMESTAMP_NTZ says
-            `timestamp_ntz`.
+        naive_is: what a timestamp without zone is: `timestamp_ntz`; or, where DuckDB made it of a date and an interval,
+            what Databricks makes of them: a `date`, or a `timestamp` in the session's zone, which is UTC here.
     """
     if kind.id == "list":
         return f"array<{type_text(_child(kind, 0), naive_is=naive_is)}>"

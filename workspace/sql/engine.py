@@ -67,6 +67,7 @@ class Cursor:
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         self._connection = connection
         self._count = 0
+        self._interrupted = False
 
     def register(self, source: Any) -> str:
         """Make an Arrow table or dataset known; the name to call it by."""
@@ -75,16 +76,10 @@ class Cursor:
         self._connection.register(name, source)
         return name
 
-    def execute(self, sql: str) -> None:
-        try:
-            self._connection.execute(sql)
-        except duckdb.InterruptException as error:
-            raise CancelledError from error
-        except duckdb.Error as error:
-            raise from_duckdb(error) from error
-
     def query(self, sql: str, *, naive_is: str = "timestamp") -> Result:
-        """Raises SqlError in Databricks' words."""
+        """Raises SqlError in Databricks' words, CancelledError after `interrupt`."""
+        if self._interrupted:
+            raise CancelledError
         try:
             relation = self._connection.sql(sql)
             columns = [
@@ -99,6 +94,8 @@ class Cursor:
         return Result(columns, _in_types(rows, columns))
 
     def interrupt(self) -> None:
+        """Stop the query that runs, and let none follow it."""
+        self._interrupted = True
         self._connection.interrupt()
 
     def close(self) -> None:

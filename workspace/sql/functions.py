@@ -31,7 +31,18 @@ SAME: frozenset[type[exp.Expression]] = frozenset(
         *(exp.Atan, exp.Atan2, exp.Sinh, exp.Cosh, exp.Tanh, exp.Radians, exp.Degrees, exp.Pi),
         *(exp.Lower, exp.Upper, exp.Trim, exp.Concat, exp.ConcatWs, exp.Left, exp.Right, exp.Pad, exp.Replace),
         *(exp.Translate, exp.Reverse, exp.Repeat, exp.RegexpSplit, exp.SplitPart, exp.RegexpExtract, exp.RegexpReplace),
-        *(exp.RegexpLike, exp.StartsWith, exp.EndsWith, exp.Contains, exp.MD5, exp.SHA, exp.Uuid, exp.Like, exp.ILike),
+        *(
+            exp.RegexpLike,
+            exp.StartsWith,
+            exp.EndsWith,
+            exp.Contains,
+            exp.MD5,
+            exp.SHA,
+            exp.Uuid,
+            exp.Rand,
+            exp.Like,
+            exp.ILike,
+        ),
         *(exp.CurrentTimestamp, exp.CurrentDate, exp.UnixSeconds, exp.UnixMillis, exp.UnixMicros),
         *(exp.Array, exp.ArrayContains, exp.ArrayPosition, exp.ArrayMax, exp.ArrayMin, exp.ArrayDistinct),
         *(exp.Transform, exp.ArrayFilter, exp.ArrayCompact, exp.Flatten, exp.Struct, exp.VarMap, exp.MapKeys),
@@ -41,6 +52,8 @@ SAME: frozenset[type[exp.Expression]] = frozenset(
 
 # Names that sqlglot does not know: DuckDB's name, or a macro of ours, and how many arguments it takes.
 NAMED: dict[str, tuple[str, tuple[int, ...]]] = {
+    "isnull": ("spark_isnull", (1,)),
+    "isnotnull": ("spark_isnotnull", (1,)),
     "mean": ("avg", (1,)),
     "std": ("stddev", (1,)),
     "every": ("bool_and", (1,)),
@@ -117,6 +130,7 @@ def rewrites() -> dict[type[exp.Expression], Rewrite]:
         exp.SHA2: _sha2,
         exp.Quantile: lambda node: call("quantile_cont", node.this, node.args["quantile"]),
         exp.ApproxQuantile: lambda node: call("quantile_disc", node.this, node.args["quantile"]),
+        exp.Bracket: _bracket,
         exp.TimestampTrunc: lambda node: call("date_trunc", _unit(node), timestamp(node.this)),
         exp.DateTrunc: lambda node: exp.Cast(this=call("date_trunc", _unit(node), _date(node.this)), to=_DATE.copy()),
         **{kind: _part(name) for kind, name in _PARTS.items()},
@@ -180,7 +194,7 @@ def check_function(node: exp.Expression, rewritten: dict[type[exp.Expression], R
         if name in NAMED and arguments in NAMED[name][1]:
             return
         raise unsupported(f"function {node.name.lower()}() with {arguments} argument(s)")
-    raise unsupported(f"function {node.key}()")
+    raise unsupported(f"function {node.sql('databricks').partition('(')[0].lower()}()")
 
 
 def _date(value: exp.Expression) -> exp.Expression:
@@ -214,6 +228,17 @@ def _unit(node: exp.Expression) -> exp.Expression:
             "INVALID_PARAMETER_VALUE.DATETIME_UNIT", f"'{unit}' is not a unit of date_trunc: {', '.join(_UNITS)}"
         )
     return exp.Literal.string(_UNITS[unit])
+
+
+def _bracket(node: exp.Expression) -> exp.Expression:
+    """`x[i]` counts from 0, element_at from 1; try_element_at forgives a place that is not there."""
+    if len(node.expressions) != 1 or isinstance(node.expressions[0], exp.Slice):
+        raise unsupported(node.sql("databricks"))
+    key = node.expressions[0]
+    if node.args.get("safe") or (isinstance(key, exp.Literal) and key.is_string):
+        # A key of a map, or an index that DuckDB answers with NULL; both count as DuckDB does.
+        return exp.Bracket(this=node.this, expressions=[key], offset=1)
+    return call("spark_element_at" if node.args.get("offset") == 1 else "spark_get", node.this, key)
 
 
 def _position(node: exp.Expression) -> exp.Expression:

@@ -82,6 +82,7 @@ def _casts(*, safe: bool) -> list[str]:
     ]
 
 
+_OUTSIDE = "TRY_CAST(i AS BIGINT) = 0 OR abs(TRY_CAST(i AS BIGINT)) > TRY_CAST(cardinality(x) AS BIGINT)"
 _DIVIDE_BY_ZERO = (
     "error('[DIVIDE_BY_ZERO] Division by zero. Use try_divide to tolerate divisor being 0 and return NULL.')"
 )
@@ -116,6 +117,18 @@ MACROS: tuple[str, ...] = (
     "ELSE make_timestamptz(CAST(trunc(CAST(x AS DOUBLE) * 1000000) AS BIGINT)) END",
     "CREATE MACRO spark_timestamp_millis(x) AS make_timestamptz(CAST(x AS BIGINT) * 1000)",
     "CREATE MACRO spark_timestamp_micros(x) AS make_timestamptz(CAST(x AS BIGINT))",
+    "CREATE MACRO spark_isnull(x) AS x IS NULL",
+    "CREATE MACRO spark_isnotnull(x) AS x IS NOT NULL",
+    # A map has no such key: NULL. An array has no such place: an error, unless that is asked for.
+    "CREATE MACRO spark_element_at(x, i) AS CASE WHEN typeof(x) LIKE 'MAP(%' THEN x[i] "
+    f"WHEN {_OUTSIDE} THEN error('[INVALID_ARRAY_INDEX_IN_ELEMENT_AT] The index ' || CAST(i AS VARCHAR) || "
+    "' is out of bounds. The array has ' || CAST(cardinality(x) AS VARCHAR) || ' elements. "
+    "Use `try_element_at` to tolerate accessing element at invalid index and return NULL instead.') ELSE x[i] END",
+    "CREATE MACRO spark_get(x, i) AS CASE WHEN typeof(x) LIKE 'MAP(%' THEN x[i] "
+    "WHEN TRY_CAST(i AS BIGINT) < 0 OR TRY_CAST(i AS BIGINT) >= TRY_CAST(cardinality(x) AS BIGINT) "
+    "THEN error('[INVALID_ARRAY_INDEX] The index ' || CAST(i AS VARCHAR) || ' is out of bounds. The array has ' || "
+    "CAST(cardinality(x) AS VARCHAR) || ' elements. Use the SQL function `get()` to tolerate accessing element at "
+    "invalid index and return NULL instead.') ELSE x[TRY_CAST(i AS BIGINT) + 1] END",
     # Sunday is 1 for dayofweek, Monday is 0 for weekday.
     "CREATE MACRO spark_dayofweek(x) AS CAST(dayofweek(CAST(x AS DATE)) + 1 AS INT)",
     "CREATE MACRO spark_weekday(x) AS CAST(isodow(CAST(x AS DATE)) - 1 AS INT)",

@@ -10,6 +10,7 @@ import sqlglot
 from sqlglot import Token, TokenType, exp
 from sqlglot.errors import ParseError, TokenError
 
+from workspace.sql.builtins import check_calls
 from workspace.sql.errors import SqlError, syntax_error, unsupported
 from workspace.unity_catalog import types
 
@@ -36,6 +37,7 @@ def parse(statement: str, parameters: Sequence[Parameter] = ()) -> exp.Expressio
     """
     bound = {parameter.name: parameter for parameter in parameters}
     text = _rewrite_text(statement, bound)
+    check_calls(tokens(text))
     try:
         trees = [tree for tree in sqlglot.parse(text, read=DIALECT) if tree is not None]
     except (ParseError, TokenError) as error:

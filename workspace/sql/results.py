@@ -8,10 +8,13 @@ from __future__ import annotations
 import base64
 import json
 import math
+import struct
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
+
+import pyarrow as pa
 
 from workspace.http import Json
 from workspace.sql.datatypes import ResultColumn
@@ -90,13 +93,10 @@ def _writer(text: str) -> Callable[[Any], str]:
     kind = text.partition("<")[0].partition("(")[0]
     if kind in ("array", "map", "struct"):
         return lambda value: json.dumps(_plain(value), separators=(",", ":"), ensure_ascii=False)
-    if kind == "float":
-        import numpy as np
-
-        return lambda value: java_number(float(str(np.float32(value))))
     return {
         "boolean": lambda value: "true" if value else "false",
         "double": java_number,
+        "float": lambda value: java_number(_shortest(value)),
         "date": lambda value: value.isoformat(),
         "timestamp": instant,
         "timestamp_ntz": lambda value: value.isoformat(timespec=_precision(value)),
@@ -129,9 +129,18 @@ def java_number(value: float) -> str:
     return f"{'-' if sign else ''}{mantissa[0]}.{mantissa[1:] or '0'}E{power}"
 
 
-def _interval(value: object) -> str:
+def _shortest(value: float) -> float:
+    """The double with the fewest digits that is this single-precision number."""
+    for digits in range(1, 10):
+        candidate = float(f"{value:.{digits}g}")
+        if struct.unpack("f", struct.pack("f", candidate)) == (value,):
+            return candidate
+    return value
+
+
+def _interval(value: pa.MonthDayNano) -> str:
     """DuckDB's months, days and nanoseconds, as Spark prints an interval of days to seconds."""
-    months, days, nanoseconds = value.months, value.days, value.nanoseconds  # type: ignore[attr-defined]
+    months, days, nanoseconds = value.months, value.days, value.nanoseconds
     if months:
         return f"{months // 12}-{months % 12}"
     whole = timedelta(days=days, microseconds=nanoseconds // 1000)

@@ -28,8 +28,8 @@ class Sources:
         self._session = session
         self._cursor = cursor
         self._registered: dict[tuple[str, object], str] = {}
-        self.naive_is = "timestamp"
-        """What a timestamp without zone is in this statement (`datatypes.type_text`)."""
+        self.has_naive_columns = False
+        """Whether a table of the statement has TIMESTAMP_NTZ columns."""
 
     def bind(self, tree: exp.Expression, depth: int = 0) -> exp.Expression:
         """The tree with every table replaced; raises SqlError where one is missing or cannot be read."""
@@ -70,7 +70,7 @@ class Sources:
         if table.table_type == FOREIGN:
             raise unsupported(f"reading {full_name}, an online table, in SQL", "read its source table")
         if any(column.type_text == "timestamp_ntz" for column in table.columns):
-            self.naive_is = "timestamp_ntz"
+            self.has_naive_columns = True
         name = self._register(full_name, _version(version))
         node.set("this", exp.to_identifier(name, quoted=True))
         node.set("alias", alias)

@@ -10,7 +10,7 @@ from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as StillRunning
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from workspace.errors import ApiError, invalid
@@ -32,7 +32,7 @@ PENDING, RUNNING, SUCCEEDED, FAILED, CANCELED, CLOSED = (
     "CANCELED",
     "CLOSED",
 )
-KEPT = 1000
+KEPT = 200
 WORKERS = 8
 # https://docs.databricks.com/api/workspace/statementexecution: 0 s, or 5 s to 50 s.
 _WAIT = re.compile(r"(\d+)s")
@@ -53,7 +53,6 @@ class Statement:
     error: str | None = None
     result: Result | None = None
     truncated: bool = False
-    done: threading.Event = field(default_factory=threading.Event)
 
 
 class Statements:
@@ -103,7 +102,7 @@ class Statements:
         with self._lock:
             if statement.state in (PENDING, RUNNING):
                 statement.state = CANCELED
-        statement.cursor.interrupt()
+                statement.cursor.interrupt()
 
     def describe(self, statement: Statement) -> Json:
         """State, and the first chunk of the result where there is one."""
@@ -126,17 +125,18 @@ class Statements:
 
     def stop(self) -> None:
         with self._lock:
-            running = [statement for statement in self._statements.values() if not statement.done.is_set()]
-        for statement in running:
-            statement.cursor.interrupt()
+            for statement in self._statements.values():
+                if statement.state in (PENDING, RUNNING):
+                    statement.cursor.interrupt()
         self._pool.shutdown(wait=True, cancel_futures=True)
 
     def _new(self) -> Statement:
         statement = Statement(str(uuid.uuid4()), self._executor.cursor())
         with self._lock:
             self._statements[statement.id] = statement
-            while len(self._statements) > KEPT:
-                self._statements.popitem(last=False)
+            over = [found.id for found in self._statements.values() if found.state not in (PENDING, RUNNING)]
+            for old in over[: max(0, len(self._statements) - KEPT)]:
+                del self._statements[old]
         return statement
 
     def _run(
@@ -144,7 +144,7 @@ class Statements:
     ) -> None:
         with self._lock:
             if statement.state == CANCELED:
-                statement.done.set()
+                statement.cursor.close()
                 return
             statement.state = RUNNING
         state, error, result = FAILED, None, None
@@ -170,8 +170,7 @@ class Statements:
         with self._lock:
             if statement.state != CANCELED:
                 statement.state, statement.error, statement.result = state, error, result
-            statement.done.set()
-        statement.cursor.close()
+            statement.cursor.close()
 
     def _wait(self, future: Future[None], statement: Statement, seconds: int, after: str) -> None:
         if seconds == 0:

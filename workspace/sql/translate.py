@@ -26,6 +26,7 @@ _REFUSED: dict[type[exp.Expr], str] = {
     exp.Lock: "locking clauses",
 }
 TABLE_CHANGES = "table_changes"
+_DAYS_OR_MORE = ("DAY", "WEEK", "MONTH", "QUARTER", "YEAR")
 _RANKS = (exp.RowNumber, exp.Rank, exp.DenseRank, exp.Ntile)
 _EXPLODE_COLUMNS = {exp.Explode: ("col",), exp.Posexplode: ("pos", "col")}
 
@@ -51,6 +52,20 @@ def to_duckdb(tree: exp.Expression, session: Session) -> str:
         return str(holder.this.sql("duckdb", unsupported_level=sqlglot.ErrorLevel.RAISE, comments=False))
     except UnsupportedError as error:
         raise unsupported(str(error)) from error
+
+
+def naive_type(tree: exp.Expression) -> str:
+    """What a timestamp without zone is in the query's result (`datatypes.type_text`).
+
+    DuckDB makes one of a date and an interval. On Databricks that is a date again where the interval has days or more,
+    and a timestamp otherwise.
+    """
+    if any(kind.this == exp.DataType.Type.TIMESTAMPNTZ for kind in tree.find_all(exp.DataType)):
+        return "timestamp_ntz"
+    units = [interval.args.get("unit") for interval in tree.find_all(exp.Interval)]
+    if units and all(isinstance(unit, exp.Var) and unit.name.upper().rstrip("S") in _DAYS_OR_MORE for unit in units):
+        return "date"
+    return "timestamp"
 
 
 def named_outputs(tree: exp.Expression) -> exp.Expression:
