@@ -111,7 +111,7 @@ class Operation:
             if value in wait.done:
                 return answer
             if value in wait.failed:
-                why = states.dig(answer, ("latest_monitor_failure_msg",)) or f"current status: {value}"
+                why = (wait.why(answer) if wait.why else "") or f"current status: {value}"
                 raise PluginError(f"{self.what}: failed to reach {'/'.join(sorted(wait.done))}, got {value}: {why}")
             turn += 1
             pause = min(_POLL_STEP * turn, _POLL_LONGEST)

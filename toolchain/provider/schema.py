@@ -1,7 +1,7 @@
 """The words of the table: what a resource type is made of. No behaviour lives here."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING
@@ -102,12 +102,16 @@ class Call:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wait:
-    """Reads until the field at ``path`` of the answer has a final value; any other value means: not yet."""
+    """Reads until the field at ``path`` of the answer has a final value; any other value means: not yet.
+
+    ``why`` finds the cause of a failure in the answer; an empty text, or None for ``why``, where answers name none.
+    """
 
     path: tuple[str, ...]
     done: frozenset[str]
     failed: frozenset[str]
     seconds: float
+    why: Callable[[Mapping[str, object]], str] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,7 +4,7 @@ from typing import Final
 
 from toolchain.provider.fields import block, blocks, boolean, integer, key_values, mapping, number, text, texts
 from toolchain.provider.schema import Call, Family, Field, Resource, Wait
-from toolchain.provider.strategies.model_serving import ModelServing
+from toolchain.provider.strategies.model_serving import ModelServing, failed_deployments
 from toolchain.provider.strategies.owned import Owned
 from toolchain.provider.strategies.plain import Plain
 
@@ -183,6 +183,7 @@ MODEL_SERVING: Final = Resource(
         done=frozenset({"NOT_UPDATING"}),
         failed=frozenset({"UPDATE_FAILED", "UPDATE_CANCELED"}),
         seconds=45 * 60,
+        why=failed_deployments,
     ),
     silent=frozenset({"description", "emailNotifications", "budgetPolicyId", "rateLimits", "telemetryConfig"}),
     warns={

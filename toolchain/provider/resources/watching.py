@@ -15,6 +15,7 @@ _ACTIVE: Final = Wait(
     done=frozenset({"MONITOR_STATUS_ACTIVE"}),
     failed=frozenset({"MONITOR_STATUS_ERROR", "MONITOR_STATUS_FAILED"}),
     seconds=15 * 60,
+    why=lambda monitor: str(monitor.get("latest_monitor_failure_msg") or ""),
 )
 
 

@@ -22,6 +22,22 @@ REMOVED_GATEWAY: Final = (
 )
 
 
+def failed_deployments(endpoint: Mapping[str, object]) -> str:
+    """Why a config did not come up: what the service says of each served entity that failed.
+
+    The official plugin names the status only; the texts are gone once it has deleted a first deployment that failed.
+    """
+    pending = mapping(endpoint.get("pending_config")) or mapping(endpoint.get("config"))
+    states_of = (
+        (entity.get("name"), mapping(entity.get("state"))) for entity in objects(pending.get("served_entities"))
+    )
+    return "; ".join(
+        f"served entity {name} is {state['deployment']}: {state.get('deployment_state_message') or 'no cause given'}"
+        for name, state in states_of
+        if state.get("deployment") == "DEPLOYMENT_FAILED"
+    )
+
+
 class ModelServing(Plain):
     """Order inside one update: config, tags, AI Gateway; a failure of one leaves the later ones unsent (facts "
     "sheet, 3.1)."""
