@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from components.outputs import StackOutputs
-from tests.support.taxi import ENDPOINT, MODEL, READS, Taxi, train
+from tests.support.taxi import ENDPOINT, MODEL, PROJECT, READS, Taxi, train
 
 RECORD = {
     "pickup_zip": 10065,
@@ -136,3 +136,10 @@ def _wait_for_rows(taxi: Taxi, statement: str) -> None:
     while not _query(taxi, statement):
         assert time.monotonic() < deadline, f"no row: {statement}"
         time.sleep(0.2)
+
+
+def test_the_stack_keeps_the_policies(fresh: Taxi) -> None:
+    outcome = fresh.project.preview("--policy-pack", str(PROJECT / "policies"))
+    assert outcome.ok, outcome
+    assert outcome.violations() == []
+    assert "databricks-serving" in outcome.text, outcome
