@@ -85,7 +85,9 @@ smoke = SmokeQuery(
         timeout_seconds=config.smoke.timeout_seconds,
         warm_up_seconds=config.smoke.warm_up_seconds,
         initial_delay_seconds=config.smoke.initial_delay_seconds,
-        triggers={entity.entity_name: str(entity.traffic_percentage) for entity in entities},
+        versions={entity.entity_name: entity.version for entity in entities},
+        traffic={entity.entity_name: entity.traffic_percentage for entity in entities},
+        triggers={"model": config.model.name},
     ),
     pulumi.ResourceOptions(depends_on=[endpoint, *tables]),
 )

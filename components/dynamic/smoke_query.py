@@ -28,7 +28,14 @@ from components.dynamic.errors import AbsentError, ProviderError
 from components.dynamic.provider import Props, WorkspaceProvider, guarded, is_unknown, known, without_provider
 from components.dynamic.smoke_ask import Patience
 from components.dynamic.smoke_report import failure_lines, report_folder, write_report
-from components.dynamic.smoke_run import SmokeRun, ask_everything, endpoint_or_fail, require_coverage, require_ready
+from components.dynamic.smoke_run import (
+    SmokeRun,
+    ask_everything,
+    endpoint_or_fail,
+    require_coverage,
+    require_declared,
+    require_ready,
+)
 from components.dynamic.smoke_suite import (
     SmokeCase,
     SuiteError,
@@ -43,7 +50,7 @@ PROVIDER_VERSION = "1"
 PASSED = "passed"
 
 # What a suite is. Everything else (time-outs, retries, folders) changes how it is asked and not what was proven.
-_SUITE = ("served_entities", "queries", "triggers", "provider_version")
+_SUITE = ("served_entities", "versions", "traffic", "queries", "triggers", "provider_version")
 _SECONDS = ("timeout_seconds", "ready_timeout_seconds")
 _AT_LEAST_ZERO = ("warm_up_seconds", "retries", "backoff_seconds", "initial_delay_seconds")
 
@@ -98,6 +105,7 @@ class SmokeQueryProvider(WorkspaceProvider):
         cases = [parse_case(query["name"], query["payload"], query["expect"]) for query in inputs["queries"]]
         found = require_ready(self.client, endpoint, inputs["ready_timeout_seconds"], self.clock)
         require_coverage(found, endpoint, entities)
+        require_declared(found, endpoint, inputs.get("versions") or {}, inputs.get("traffic") or {})
         self.clock.sleep(inputs["initial_delay_seconds"])
         patience = Patience(
             timeout_seconds=inputs["timeout_seconds"],
@@ -197,6 +205,8 @@ def _digest_of(inputs: Mapping[str, Any]) -> str:
     return suite_digest(
         {
             "served_entities": sorted(inputs["served_entities"]),
+            "versions": inputs.get("versions") or {},
+            "traffic": inputs.get("traffic") or {},
             "queries": sorted(queries, key=lambda query: str(query["name"])),
             "triggers": inputs.get("triggers") or {},
             "provider_version": inputs["provider_version"],
@@ -214,6 +224,12 @@ class SmokeQueryArgs:
     """Every served entity that has to prove itself: all that get traffic, and those that are to get some."""
     queries: Sequence[SmokeCase]
     """The questions, and what must come back."""
+    versions: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)
+    """Served entity to the model version that it has to be: an entity can keep its name while its version changes. A
+    new one asks again."""
+    traffic: Mapping[str, pulumi.Input[int]] = field(default_factory=dict)
+    """Served entity to the percentage that has to be live. A new one asks again. An update of an endpoint that failed
+    can look done to the engine's next run, which then sends nothing: only the endpoint itself knows."""
     timeout_seconds: float = 60.0
     """For one answer of a warm entity."""
     warm_up_seconds: float = 300.0
@@ -227,7 +243,7 @@ class SmokeQueryArgs:
     initial_delay_seconds: float = 0.0
     """Between readiness and the first query."""
     triggers: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)
-    """Whatever else makes a new proof necessary, for example versions and split. Text, by name."""
+    """Whatever else makes a new proof necessary, for example a date. Text, by name."""
     report_folder: str | None = None
     """Where a failed run leaves its report; the environment's SMOKE_REPORT_DIR when left out, nowhere without that."""
     provider_version: str = PROVIDER_VERSION
@@ -267,6 +283,8 @@ class SmokeQuery(Resource, module="serving", name="SmokeQuery"):
                 }
                 for case in args.queries
             ],
+            "versions": dict(args.versions),
+            "traffic": dict(args.traffic),
             "timeout_seconds": args.timeout_seconds,
             "warm_up_seconds": args.warm_up_seconds,
             "ready_timeout_seconds": args.ready_timeout_seconds,

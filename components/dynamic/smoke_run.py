@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,11 @@ if TYPE_CHECKING:
 
 _POLL_SECONDS = 5.0
 THROUGH_THE_ENDPOINT = "(through the endpoint)"
+# Facts on ModelServing: a refused or failed update is saved in state as if it had been done.
+_NOT_SENT = (
+    "If an update of the endpoint failed before this one, Pulumi's state holds a config that never arrived: "
+    "`pulumi up --refresh` sends it again"
+)
 
 
 @dataclass(frozen=True)
@@ -124,6 +129,7 @@ def require_coverage(found: ServingEndpointDetailed, endpoint: str, entities: Se
         raise ProviderError(
             f"endpoint {endpoint} serves no {', '.join(unknown)}; it serves {', '.join(served) or 'nothing'}",
             "Correct served_entities, or deploy the entity first",
+            _NOT_SENT,
         )
     unasked = [
         f"{name} ({route.traffic_percentage} %)"
@@ -135,6 +141,28 @@ def require_coverage(found: ServingEndpointDetailed, endpoint: str, entities: Se
             f"endpoint {endpoint} sends traffic to {', '.join(unasked)}, which this smoke query does not ask",
             "Add it to served_entities: every entity with traffic has to prove that it answers",
         )
+
+
+def require_declared(
+    found: ServingEndpointDetailed, endpoint: str, versions: Mapping[str, str], traffic: Mapping[str, float]
+) -> None:
+    """The endpoint runs the declared versions and split, and not those of an earlier config. Raises ProviderError."""
+    config = found.config
+    live_versions = {entity.name: entity.entity_version for entity in (config.served_entities or [])} if config else {}
+    routes = (config.traffic_config.routes or []) if config and config.traffic_config else []
+    live_traffic = {route.served_entity_name or route.served_model_name: route.traffic_percentage for route in routes}
+    problems = [
+        f"{entity} is version {live_versions.get(entity)}, expected {version}"
+        for entity, version in versions.items()
+        if live_versions.get(entity) != version
+    ]
+    problems += [
+        f"{entity} gets {live_traffic.get(entity, 0)} % of the traffic, expected {share:g} %"
+        for entity, share in traffic.items()
+        if live_traffic.get(entity, 0) != share
+    ]
+    if problems:
+        raise ProviderError(f"endpoint {endpoint} runs another config: {'; '.join(problems)}", _NOT_SENT)
 
 
 def ask_everything(

@@ -359,6 +359,8 @@ def test_formatting_and_order_do_not_make_another_suite(smoke: SmokeQueryProvide
         inputs(SmokeCase(name="other", payload=CHURN)),
         inputs(SmokeCase(name="two customers", payload={"inputs": [1, 2]})),
         inputs(expecting(max_latency_ms=100)),
+        inputs(versions={"churn-1": "2"}),
+        inputs(traffic={"churn-1": 80.0}),
         inputs(triggers={"churn-1": "80"}),
         inputs(provider_version="2"),
     ],
@@ -367,6 +369,26 @@ def test_another_suite_is_asked_in_place(smoke: SmokeQueryProvider, changed: dic
     state = smoke.create(inputs()).outs or {}
     result = smoke.diff("churn", state, changed)
     assert (result.changes, result.replaces) == (True, [])
+
+
+@pytest.mark.parametrize(
+    ("declared", "says"),
+    [
+        ({"versions": {"churn-1": "2"}}, "churn-1 is version 1, expected 2"),
+        ({"traffic": {"churn-1": 80.0}}, "churn-1 gets 100 % of the traffic, expected 80 %"),
+    ],
+)
+def test_an_endpoint_that_still_runs_its_old_config_is_asked_nothing(
+    smoke: SmokeQueryProvider, stub: RestStub, declared: dict[str, Any], says: str
+) -> None:
+    live = endpoint("churn", {"churn-1": 100})
+    live["config"]["served_entities"][0]["entity_version"] = "1"
+    stub.endpoints["churn"] = [live]
+    smoke.create(inputs(versions={"churn-1": "1"}, traffic={"churn-1": 100.0}))
+    before = len(invocations(stub))
+    with pytest.raises(ProviderError, match=f"(?s){says}.*pulumi up --refresh"):
+        smoke.create(inputs(**declared))
+    assert len(invocations(stub)) == before
 
 
 def test_another_endpoint_is_another_resource(smoke: SmokeQueryProvider) -> None:
