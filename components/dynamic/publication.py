@@ -27,6 +27,7 @@ INCOMPLETE = FAILED | {OFFLINE, PROVISIONING, "PROVISIONING_PIPELINE_RESOURCES",
 CONTINUOUS = "CONTINUOUS"
 
 _STARTING = frozenset({"CREATED", "QUEUED", "WAITING_FOR_RESOURCES", "INITIALIZING", "RESETTING", "SETTING_UP_TABLES"})
+_OVER = frozenset({"COMPLETED", "FAILED", "CANCELED"})
 # What an online store passes through on its way; the others do not end by themselves.
 _STORE_ON_ITS_WAY = frozenset({"STARTING", "UPDATING", "FAILING_OVER"})
 
@@ -42,6 +43,8 @@ class SyncState:
     cause: str
     """What the pipeline says about a failure."""
     is_continuous: bool
+    is_over: bool
+    """Whether no update is under way. One that is may have read its source before the source moved on."""
 
 
 def read_table(client: WorkspaceClient, full_name: str) -> TableInfo:
@@ -121,14 +124,15 @@ def sync_state(client: WorkspaceClient, pipeline_id: str, *, ignoring: str | Non
         with asking(f"reading pipeline {pipeline_id}"):
             found = client.pipelines.get(pipeline_id)
     except AbsentError:
-        return SyncState(OFFLINE, None, "the pipeline is gone", is_continuous=False)
+        return SyncState(OFFLINE, None, "the pipeline is gone", is_continuous=False, is_over=True)
     updates = found.latest_updates or []
     states = [update.state.value if update.state else "CREATED" for update in updates]
     latest = updates[0].update_id if updates else None
     is_continuous = bool(found.spec and found.spec.continuous)
+    is_over = not states or states[0] in _OVER
     if latest is not None and latest == ignoring:
-        return SyncState("ONLINE_UPDATING_PIPELINE_RESOURCES", latest, "", is_continuous)
-    return SyncState(_word(states, is_continuous), latest, found.cause or "", is_continuous)
+        return SyncState("ONLINE_UPDATING_PIPELINE_RESOURCES", latest, "", is_continuous, is_over)
+    return SyncState(_word(states, is_continuous), latest, found.cause or "", is_continuous, is_over)
 
 
 def start_sync(client: WorkspaceClient, pipeline_id: str) -> None:

@@ -96,9 +96,13 @@ class PublishedTableProvider(WorkspaceProvider):
 
     @guarded
     def update(self, _id: str, _olds: Props, _news: Props) -> UpdateResult:
-        """Syncs again and waits: a trigger says that the source has moved on, or the last sync failed."""
+        """Syncs again and waits: a trigger says that the source has moved on, or the last sync failed.
+
+        A triggered sync that is under way ends first: it cannot be started again meanwhile (409), and what it copies
+        may be older than the trigger. A continuous one never ends and needs no other one.
+        """
         inputs = without_provider(_news)
-        last = publication.sync_state(self.client, _olds["pipeline_id"]).update_id
+        last = self._last_update(inputs, _olds["pipeline_id"])
         pipeline_id = self._publish(inputs)
         if last is not None and publication.sync_state(self.client, pipeline_id).update_id == last:
             publication.start_sync(self.client, pipeline_id)
@@ -133,6 +137,25 @@ class PublishedTableProvider(WorkspaceProvider):
         return publication.publish(
             self.client, inputs["source_table"], inputs["online_table"], store, inputs["publish_mode"]
         )
+
+    def _last_update(self, inputs: Props, pipeline_id: str) -> str | None:
+        """The update that is over, which the next one is told apart from; None where a continuous one goes on."""
+        state = publication.sync_state(self.client, pipeline_id)
+        if state.is_over or state.is_continuous:
+            return state.update_id if state.is_over else None
+
+        def probe() -> tuple[publication.SyncState | None, str]:
+            seen = publication.sync_state(self.client, pipeline_id)
+            return (seen if seen.is_over else None), seen.word
+
+        return wait_for(
+            probe,
+            what=f"the sync of {inputs['online_table']} that is under way",
+            poll_seconds=inputs["poll_seconds"],
+            timeout_seconds=inputs["timeout_seconds"],
+            clock=self.clock,
+            remedy=_SYNC_REMEDY,
+        ).update_id
 
     def _wait(self, inputs: Props, pipeline_id: str, *, last_update: str | None) -> str:
         """Waits until the copy is online; gives the word for its state."""

@@ -280,6 +280,36 @@ def test_update_syncs_again_and_is_not_taken_in_by_the_old_failure(
     assert f"POST /api/2.0/pipelines/{outs['pipeline_id']}/updates" in stub.writes()
 
 
+def test_a_sync_under_way_ends_before_the_next_one_is_asked_for(tables: PublishedTableProvider, stub: RestStub) -> None:
+    outs = tables.create(inputs()).outs or {}
+    pipeline_id = outs["pipeline_id"]
+    stub.pipelines[pipeline_id]["seen"] = [["RUNNING"], ["RUNNING"], ["COMPLETED"]]
+    stub.fail("POST", "publish", 200)
+    stub.faults[-1].body = {"online_table_name": ONLINE, "pipeline_id": pipeline_id}
+    stub.sync_states = [["RUNNING", "COMPLETED"], ["COMPLETED", "COMPLETED"]]
+    before = len(stub.calls())
+    updated = tables.update(ONLINE, outs, inputs(triggers={"versions": "2"})).outs or {}
+    assert updated["state"] == "ONLINE_NO_PENDING_UPDATE"
+    writes = [call for call in stub.calls()[before:] if call.startswith("POST")]
+    assert writes == [PUBLISH, f"POST /api/2.0/pipelines/{pipeline_id}/updates"]
+    reads = stub.calls()[before : stub.calls().index(PUBLISH, before)]
+    assert reads.count(f"GET /api/2.0/pipelines/{pipeline_id}") == 3
+
+
+def test_a_continuous_copy_that_runs_is_in_step_without_another_update(
+    tables: PublishedTableProvider, stub: RestStub, clock: FakeClock
+) -> None:
+    stub.sync_states = [["RUNNING"]]
+    mode = "CONTINUOUS"
+    outs = tables.create(inputs(publish_mode=mode)).outs or {}
+    stub.fail("POST", "publish", 200)
+    stub.faults[-1].body = {"online_table_name": ONLINE, "pipeline_id": outs["pipeline_id"]}
+    updated = tables.update(ONLINE, outs, inputs(publish_mode=mode, triggers={"versions": "2"})).outs or {}
+    assert updated["state"] == "ONLINE_CONTINUOUS_UPDATE"
+    assert not [call for call in stub.writes() if call.endswith("/updates")]
+    assert clock.slept == []
+
+
 def test_read_sees_state_mode_key_and_absence(tables: PublishedTableProvider, stub: RestStub) -> None:
     outs = tables.create(inputs()).outs or {}
     assert tables.read(ONLINE, outs).outs == outs
