@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from toolchain.files import read_record
+from toolchain.report import ToolchainError
 
 
 @dataclass(frozen=True)
@@ -59,31 +60,69 @@ def settled(deployment: Mapping[str, Any]) -> dict[str, Any]:
     return {**deployment, "pending_operations": left}
 
 
-def settle(engine: Path, folder: Path, stack: str, environ: Mapping[str, str]) -> bool:
-    """Writes `settled` back, through the engine. To be called after an update that succeeded.
+def taken_over(deployment: Mapping[str, Any], created: Mapping[str, str]) -> dict[str, Any]:
+    """The deployment with what interrupted creations have made among its resources.
 
-    Returns:
-        Whether that worked. If not, the next run shows the same warning again, and nothing else is different.
+    Without outputs a refresh reads such a resource as an import does, whole (pkg/v3 resource/deploy/step.go:
+    RefreshStep). The notes stay until that refresh has been done, see `without_notes`: a run that is killed in between
+    is gone on with by the next one. Pulumi's own `refresh --import-pending-creates` is no help: in 3.259 it turns the
+    note into an "importing" one, and the refresh that follows drops that.
+
+    Args:
+        created: URN to id of each.
     """
-    exported = subprocess.run(
-        [str(engine), "stack", "export", "--stack", stack],
+    resources = list(deployment.get("resources") or [])
+    known = {resource["urn"] for resource in resources}
+    # What a resource depends on was there before its creation began: behind all others it is in order.
+    for operation in deployment.get("pending_operations") or []:
+        resource = operation["resource"]
+        if operation["type"] == "creating" and resource["urn"] in created.keys() - known:
+            resources.append({**resource, "id": created[resource["urn"]], "outputs": {}})
+    return {**deployment, "resources": resources}
+
+
+def without_notes(deployment: Mapping[str, Any], urns: Collection[str]) -> dict[str, Any]:
+    """The deployment without the notes of creations that have been taken over."""
+    left = [
+        operation
+        for operation in deployment.get("pending_operations") or []
+        if not (operation["type"] == "creating" and operation["resource"]["urn"] in urns)
+    ]
+    return {**deployment, "pending_operations": left}
+
+
+def rewrite_state(
+    engine: Path,
+    folder: Path,
+    stack: str,
+    environ: Mapping[str, str],
+    change: Callable[[Mapping[str, Any]], dict[str, Any]],
+) -> None:
+    """Puts a changed deployment in place of the stack's, through the engine.
+
+    Raises:
+        ToolchainError: the engine refuses to give or to take it; the state is as it was.
+    """
+    content = json.loads(_run(engine, "export", folder, stack, environ))
+    content["deployment"] = change(content["deployment"])
+    _run(engine, "import", folder, stack, environ, json.dumps(content))
+
+
+def _run(
+    engine: Path, verb: str, folder: Path, stack: str, environ: Mapping[str, str], content: str | None = None
+) -> str:
+    done = subprocess.run(
+        [str(engine), "stack", verb, "--stack", stack],
         cwd=folder,
         env=dict(environ),
+        input=content,
         capture_output=True,
         text=True,
         check=False,
     )
-    if exported.returncode:
-        return False
-    content = json.loads(exported.stdout)
-    content["deployment"] = settled(content["deployment"])
-    imported = subprocess.run(
-        [str(engine), "stack", "import", "--stack", stack],
-        cwd=folder,
-        env=dict(environ),
-        input=json.dumps(content),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return imported.returncode == 0
+    if done.returncode:
+        raise ToolchainError(
+            f"the note of an interrupted run in the state of stack {stack} could not be dealt with: "
+            f"`pulumi stack {verb}` failed, {(done.stderr or done.stdout).strip()}"
+        )
+    return done.stdout

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from toolchain.embedded import running_workspace, stop_workspace
 from toolchain.engine import ensure_engine
 from toolchain.layout import Layout
 from toolchain.locks import clear_lock, holder_is_gone, read_locks
 from toolchain.orphans import find_orphans, stop
-from toolchain.pending import Pending, pending_operations, settle
+from toolchain.pending import Pending, pending_operations, rewrite_state, settled, taken_over, without_notes
 from toolchain.project import Project, drop_salt, find_project
 from toolchain.provider_plugin import ensure_plugin
 from toolchain.report import Steps, ToolchainError, say
@@ -83,6 +84,14 @@ class Session:
         code = run_shown(command, self.project.folder, self.environ, log)
         if code:
             raise CommandFailed(code)
+
+    def rewrite_state(self, change: Callable[[Mapping[str, Any]], dict[str, Any]]) -> None:
+        """Puts a changed deployment in place of the stack's.
+
+        Raises:
+            ToolchainError: the engine refuses it; the state is as it was.
+        """
+        rewrite_state(self.engine, self.project.folder, self.request.stack, self.environ, change)
 
 
 def engine_ready(layout: Layout, stack: str, environ: Mapping[str, str], steps: Steps) -> tuple[Path, Variables]:
@@ -226,35 +235,35 @@ def _clear_the_way(session: Session) -> None:
 
 def _take_over_pending(session: Session, steps: Steps) -> None:
     """What an interrupted run has made goes into the state, the rest is left to the next one; says which."""
-    found: list[str] = []
+    created: dict[str, str] = {}
     for pending in pending_operations(session.state_file) if session.state_is_here else ():
-        created = _created(session, pending) if pending.kind == "creating" else None
-        if created is None:
+        found = _created(session, pending) if pending.kind == "creating" else None
+        if found is None:
             say(f"an earlier run was interrupted while {pending}; it is carried out again")
         else:
-            say(f"an earlier run was interrupted while {pending}; {created} is there and is taken over")
-            found += ["--import-pending-creates", pending.urn, "--import-pending-creates", created]
-    if found:
+            say(f"an earlier run was interrupted while {pending}; {found} is there and is taken over")
+            created[pending.urn] = found
+    if created:
+        targets = [word for urn in created for word in ("--target", urn)]
         with steps.step("take over"):
-            session.pulumi("refresh", "--yes", "--skip-preview", "--suppress-outputs", *found)
+            session.rewrite_state(lambda deployment: taken_over(deployment, created))
+            session.pulumi("refresh", "--yes", "--skip-preview", "--suppress-outputs", *targets)
+            session.rewrite_state(lambda deployment: without_notes(deployment, created))
 
 
 def _created(session: Session, pending: Pending) -> str | None:
     # Only here: databricks-sdk takes a second to import, and nearly no run needs it.
-    from toolchain.adoption import AmbiguousCreationError, find_created, is_looked_up, workspace_of
+    from toolchain.adoption import find_created, is_looked_up, workspace_of
 
     if not is_looked_up(pending.type_token):
         return None
-    try:
-        return find_created(workspace_of(session.environ), pending.type_token, pending.inputs)
-    except AmbiguousCreationError as error:
-        raise ToolchainError(str(error)) from None
+    return find_created(workspace_of(session.environ), pending.type_token, pending.inputs)
 
 
 def _settle_pending(session: Session) -> None:
     if not session.state_is_here or not pending_operations(session.state_file):
         return
-    settle(session.engine, session.project.folder, session.request.stack, session.environ)
+    session.rewrite_state(settled)
     for pending in pending_operations(session.state_file):
         say(
             f"{pending} was interrupted earlier and the program no longer declares it: look whether it exists, "
