@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
+import signal
 import socket
 import stat
 import subprocess
@@ -15,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.server import PROJECT, WorkspaceServer
+from workspace.process import ServerProcess, running
 
 
 def workspace(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -91,7 +94,7 @@ def test_stop_ends_the_server_and_status_says_so(state: Path) -> None:
     assert workspace("stop", "--state", str(state)).returncode == 0
 
 
-def test_stop_leaves_a_process_alone_that_got_the_servers_id(state: Path) -> None:
+def test_a_process_that_got_the_servers_id_is_left_alone(state: Path) -> None:
     """The record of a killed server names a process id that belongs to another process by now."""
     state.mkdir()
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as innocent:
@@ -99,6 +102,11 @@ def test_stop_leaves_a_process_alone_that_got_the_servers_id(state: Path) -> Non
         (state / "server.json").write_text(json.dumps(record))
         (state / "lock").touch()
         assert workspace("stop", "--state", str(state)).returncode == 0
+        assert not ServerProcess(innocent.pid, "before", "http://127.0.0.1:1").signal(signal.SIGTERM)
+        with (state / "lock").open("w") as held:
+            # Another server holds the folder, and has not written its own record yet.
+            fcntl.flock(held, fcntl.LOCK_EX)
+            assert running(state) is None
         assert innocent.poll() is None
         innocent.communicate(b"\n")
     assert innocent.returncode == 0

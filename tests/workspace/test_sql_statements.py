@@ -87,6 +87,12 @@ def test_long_results_come_in_chunks_and_whole(sql: Warehouse) -> None:
     assert response.manifest is not None
     assert response.manifest.total_row_count == 45000
     assert response.manifest.total_chunk_count == 3
+    chunks = response.manifest.chunks or []
+    assert [(chunk.chunk_index, chunk.row_offset, chunk.row_count) for chunk in chunks] == [
+        (0, 0, 20000),
+        (1, 20000, 20000),
+        (2, 40000, 5000),
+    ]
     assert [row[0] for row in sql.rows("SELECT explode(sequence(1, 45000)) AS i")] == [
         str(number) for number in range(1, 45001)
     ]

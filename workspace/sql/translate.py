@@ -32,11 +32,10 @@ _EXPLODE_COLUMNS = {exp.Explode: ("col",), exp.Posexplode: ("pos", "col")}
 
 
 def to_duckdb(tree: exp.Expression, session: Session) -> str:
-    """DuckDB SQL for a query, or for an expression over columns. The tree is changed on the way.
+    """DuckDB SQL for a query that `check` has let pass. The tree is changed on the way.
 
-    Raises SqlError naming the first construct that is not carried out.
+    Raises SqlError naming a construct that can be carried out in other forms only.
     """
-    check(tree)
     holder = exp.Paren(this=tree)
     session_values = _session_values(session)
     rewritten = rewrites()
