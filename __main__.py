@@ -16,7 +16,6 @@ from components.registry import check_versions_exist, resolve_aliases, served_en
 from components.serving_endpoint import EndpointPermission, InferenceTableArgs, ServingEndpoint, ServingEndpointArgs
 from components.smoke import smoke_cases
 from components.stack import connect, load_stack_config
-from components.unpack import UnpackedSchema
 
 config = load_stack_config()
 client = connect()
@@ -114,12 +113,7 @@ if config.monitor is not None and endpoint.payload_table is not None:
         InferenceMonitorArgs(
             payload_table=endpoint.payload_table,
             unpacked_table=endpoint.payload_table.removesuffix("_payload") + "_unpacked",
-            schema=UnpackedSchema(
-                record_columns=config.monitor.record_columns,
-                prediction_type=config.monitor.prediction_type,
-                label_column=config.monitor.label_column,
-                label_type=config.monitor.label_type,
-            ),
+            schema=config.monitor.unpacked,
             problem_type=config.monitor.problem_type,
             warehouse_id=config.warehouse_id,
             assets_dir=config.monitor.assets_dir,

@@ -6,18 +6,32 @@ reported at once, each with its path, the value received and the fix (`component
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 from pydantic.alias_generators import to_camel
 
 from components.environments import ENVIRONMENTS, Environment
-from components.names import ThreePartName, check_alias, check_endpoint_name, check_served_entity_name, check_version
+from components.names import (
+    InvalidNameError,
+    ThreePartName,
+    check_alias,
+    check_endpoint_name,
+    check_identifier,
+    check_served_entity_name,
+    check_version,
+)
 from components.traffic import TrafficSplit
+from components.unpack import UnpackedSchema
 
 NEWEST = ""
 OBSERVED = "observed"
+# Of the monitoring API, in the words of `QualityMonitor`.
+_GRANULARITY = re.compile(r"5 minutes|30 minutes|1 hour|1 day|[1-4] weeks?|1 month|1 year")
+_QUARTZ_FIELDS = (6, 7)
 
 
 def _version(value: Any) -> Any:
@@ -25,7 +39,30 @@ def _version(value: Any) -> Any:
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
+def _filled(value: str) -> str:
+    if not value.strip():
+        raise ValueError("is empty; write a value, or leave the key out where it has a default")
+    return value
+
+
+def _identifier(what: str) -> Callable[[str], str]:
+    return lambda value: check_identifier(what, value)
+
+
+def _cron(value: str) -> str:
+    if len(value.split()) not in _QUARTZ_FIELDS:
+        raise ValueError(
+            f"{value!r} is no Quartz expression, which has six or seven fields, seconds first; "
+            'write for example "0 0 * * * ?"'
+        )
+    return value
+
+
 Version = Annotated[str, BeforeValidator(_version)]
+Filled = Annotated[str, AfterValidator(_filled)]
+Catalog = Annotated[str, AfterValidator(_identifier("catalog"))]
+Schema = Annotated[str, AfterValidator(_identifier("schema"))]
+Cron = Annotated[str, AfterValidator(_cron)]
 Privileged = Literal["CAN_VIEW", "CAN_QUERY", "CAN_MANAGE"]
 PublishMode = Literal["SNAPSHOT", "TRIGGERED", "CONTINUOUS"]
 
@@ -97,20 +134,35 @@ class ServedEntityConfig(_Section):
 
 
 class InferenceTableConfig(_Section):
-    """The AI Gateway inference table, `<catalog>.<schema>.<prefix>_payload`. None of the three can change once set."""
+    """The AI Gateway inference table, `<catalog>.<schema>.<prefix>_payload`. It cannot be moved while it is on."""
 
-    prefix: str = Field(pattern=r"^[A-Za-z0-9_]+$", description="Table name prefix.")
-    catalog: str | None = Field(default=None, description="Catalog; the stack's own when left out.")
-    schema_name: str | None = Field(default=None, alias="schema", description="Schema; the stack's own when left out.")
+    prefix: str = Field(description="Table name prefix: letters, digits and underscores.")
+    catalog: Catalog | None = Field(default=None, description="Catalog; the stack's own when left out.")
+    schema_name: Schema | None = Field(
+        default=None, alias="schema", description="Schema; the stack's own when left out."
+    )
+
+    @field_validator("prefix")
+    @classmethod
+    def _plain(cls, value: str) -> str:
+        if not re.fullmatch(r"[A-Za-z0-9_]+", value):
+            raise ValueError(f"{value!r} cannot begin a table name; use letters, digits and underscores only")
+        return value
 
 
 class PermissionConfig(_Section):
     """Who may do what with the endpoint."""
 
     level: Privileged
-    group: str | None = None
-    user: str | None = None
-    service_principal: str | None = Field(default=None, description="Application id of the service principal.")
+    group: Filled | None = None
+    user: Filled | None = None
+    service_principal: Filled | None = Field(default=None, description="Application id of the service principal.")
+
+    @property
+    def principal(self) -> str:
+        """Whom it is for; names are told apart by kind, and not by case."""
+        kinds = {"group": self.group, "user": self.user, "service principal": self.service_principal}
+        return next(f"{kind} {value.lower()}" for kind, value in kinds.items() if value is not None)
 
     @model_validator(mode="after")
     def _one_principal(self) -> PermissionConfig:
@@ -134,6 +186,16 @@ class EndpointConfig(_Section):
     def _name(cls, value: str) -> str:
         return check_endpoint_name(value)
 
+    @field_validator("permissions")
+    @classmethod
+    def _once(cls, value: list[PermissionConfig]) -> list[PermissionConfig]:
+        counts = Counter(entry.principal for entry in value)
+        if twice := [principal for principal, count in counts.items() if count > 1]:
+            raise ValueError(f"names {', '.join(twice)} more than once; give each principal its highest level, once")
+        if "group admins" in counts:
+            raise ValueError("names group admins, which can manage every endpoint and cannot be listed; remove it")
+        return value
+
     @field_validator("entities")
     @classmethod
     def _adds_up(cls, value: list[ServedEntityConfig]) -> list[ServedEntityConfig]:
@@ -146,7 +208,7 @@ class EndpointConfig(_Section):
 class OnlineStoreConfig(_Section):
     """The online store that the feature tables are published to."""
 
-    name: str
+    name: Filled
     capacity: Literal["CU_1", "CU_2", "CU_4", "CU_8"] = "CU_1"
     read_replica_count: int = Field(default=0, ge=0)
 
@@ -175,7 +237,9 @@ class SmokeExpectationConfig(_Section):
 
     status: int = 200
     predictions: int | None = Field(
-        default=None, description="Number of predictions; one for each record when left out."
+        default=None,
+        ge=0,
+        description="Number of predictions; one for each record when left out.",
     )
     required_fields: list[str] = Field(default_factory=list, description="Fields that every prediction has.")
     values: list[Any] | None = Field(default=None, description="The predictions themselves, in order.")
@@ -221,21 +285,51 @@ class MonitorConfig(_Section):
     granularities: list[str] = Field(default_factory=lambda: ["1 day"], min_length=1)
     slicing_exprs: list[str] = Field(default_factory=list)
     baseline_table: str | None = None
-    assets_dir: str = Field(description="Workspace folder for the monitor's dashboard.")
-    unpack_cron: str = Field(
+    assets_dir: str = Field(pattern="^/", description="Workspace folder for the monitor's dashboard, from the root.")
+    unpack_cron: Cron = Field(
         default="0 0 * * * ?", description="Quartz expression, UTC: when new requests are unpacked."
     )
-    monitor_cron: str | None = Field(default=None, description="Quartz expression, UTC: when metrics are refreshed.")
+    monitor_cron: Cron | None = Field(default=None, description="Quartz expression, UTC: when metrics are refreshed.")
+
+    @property
+    def unpacked(self) -> UnpackedSchema:
+        """The columns of the table that is watched. Raises ValueError where they make no table."""
+        return UnpackedSchema(
+            record_columns=self.record_columns,
+            prediction_type=self.prediction_type,
+            label_column=self.label_column,
+            label_type=self.label_type,
+        )
+
+    @field_validator("granularities")
+    @classmethod
+    def _windows(cls, value: list[str]) -> list[str]:
+        if wrong := [window for window in value if not _GRANULARITY.fullmatch(window)]:
+            raise ValueError(
+                f"{', '.join(map(repr, wrong))} is no window of a monitor; use 5 minutes, 30 minutes, 1 hour, 1 day, "
+                "1 week to 4 weeks, 1 month or 1 year"
+            )
+        return value
+
+    @field_validator("baseline_table")
+    @classmethod
+    def _three_parts(cls, value: str | None) -> str | None:
+        return value if value is None else str(ThreePartName.parse(value))
+
+    @model_validator(mode="after")
+    def _makes_a_table(self) -> MonitorConfig:
+        _ = self.unpacked
+        return self
 
 
 class StackConfig(_Section):
     """A stack: one endpoint, the features and the model behind it, and what watches it."""
 
     environment: Literal["local", "staging", "prod"]
-    catalog: str
-    schema_name: str = Field(alias="schema")
-    warehouse_id: str = Field(description="SQL warehouse that creates the monitored table and unpacks requests.")
-    serving_principal: str = Field(
+    catalog: Catalog
+    schema_name: Schema = Field(alias="schema")
+    warehouse_id: Filled = Field(description="SQL warehouse that creates the monitored table and unpacks requests.")
+    serving_principal: Filled = Field(
         description="Who the endpoint runs as: gets SELECT on online tables, EXECUTE on the model."
     )
     online_store: OnlineStoreConfig
@@ -247,7 +341,12 @@ class StackConfig(_Section):
 
     @model_validator(mode="after")
     def _across_fields(self) -> StackConfig:
-        problems = [*self._alias_problems(), *self._version_problems(), *self._monitor_problems()]
+        problems = [
+            *self._alias_problems(),
+            *self._version_problems(),
+            *self._table_problems(),
+            *self._monitor_problems(),
+        ]
         if problems:
             raise ValueError("\n".join(problems))
         return self
@@ -284,6 +383,21 @@ class StackConfig(_Section):
             for alias, version in self.model.aliases.items()
             if version == NEWEST
         ]
+
+    def _table_problems(self) -> Iterator[str]:
+        """Names that are none, and tables that would be declared twice: the engine would end in a traceback."""
+        seen: dict[str, str] = {}
+        for number, table in enumerate(self.feature_tables):
+            for key, name in (("source", table.source), ("onlineName", table.online_name or f"{table.source}_online")):
+                path = f"featureTables[{number}].{key}"
+                try:
+                    full_name = self.qualified(name)
+                except InvalidNameError as error:
+                    yield f"{path}: {error}"
+                    break
+                other = seen.setdefault(full_name.lower(), path)
+                if other != path:
+                    yield f"{path}: {full_name} is {other} already; name every table once"
 
     def _monitor_problems(self) -> list[str]:
         if self.monitor is not None and self.endpoint.inference_table is None:

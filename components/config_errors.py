@@ -24,6 +24,14 @@ RETIRED = {
 }
 RETIRED["auto_capture_config"] = RETIRED["autoCaptureConfig"]
 
+_FIXES = {
+    "list_type": "; write a list, one `- ` line for each entry",
+    "dict_type": "; write `key: value` lines below it",
+    "model_type": "; write `key: value` lines below it",
+    "bool_type": "; write true or false",
+    "too_short": "; name at least one",
+}
+
 
 class StackConfigError(Exception):
     """A stack file breaks the schema; the message lists every mistake."""
@@ -59,7 +67,16 @@ def _lines(detail: ErrorDetails) -> Iterator[str]:
             yield f"{path}: {problem}" if path else problem
     else:
         message = detail["msg"]
-        yield f"{path}: {message[0].lower()}{message[1:]}, received {value!r}"
+        yield f"{path}: {message[0].lower()}{message[1:]}, received {value!r}{_fix(kind, value)}"
+
+
+def _fix(kind: str, value: Any) -> str:
+    """What to write instead, where the library's words leave it open."""
+    if kind == "string_type" and isinstance(value, int | float):
+        return f'; put it in quotes: "{value}"'
+    if kind in ("int_type", "float_type") and isinstance(value, str):
+        return "; write a number without quotes"
+    return _FIXES.get(kind, "")
 
 
 def _path(loc: tuple[int | str, ...]) -> str:

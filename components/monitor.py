@@ -79,7 +79,7 @@ class InferenceMonitor(pulumi.ComponentResource):
             display_name=f"{args.job_name}-statement",
             description=f"Unpacks {payload} into {unpacked}.",
             warehouse_id=args.warehouse_id,
-            query_text=unpack_statement(str(payload), str(unpacked), args.schema),
+            query_text=unpack_statement(payload.sql, unpacked.sql, args.schema),
             opts=child,
         )
         self.job = _unpack_job(name, args, self.query.id, self.table, child)

@@ -90,6 +90,21 @@ def quote_identifier(identifier: str) -> str:
     return "`" + identifier.replace("`", "``") + "`"
 
 
+def check_identifier(what: str, identifier: str) -> str:
+    """One part of a Unity Catalog name, if it is one.
+
+    Args:
+        what: what it is called in messages, for example `catalog`.
+
+    Raises:
+        InvalidNameError: it is empty, too long, or has a character that a name cannot have.
+    """
+    if not _is_filled(identifier):
+        raise InvalidNameError(what, identifier, "is empty", "name it, or leave the key out where it has a default")
+    _check_identifier(what, identifier, "name", identifier)
+    return identifier
+
+
 def check_alias(alias: str) -> str:
     """The alias of a registered model, if it is one.
 

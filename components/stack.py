@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import pulumi
+from pulumi.runtime import is_config_secret
 
 from components.config import StackConfig
 from components.config_errors import StackConfigError, parse_stack_config
@@ -35,6 +36,11 @@ def load_stack_config() -> StackConfig:
     """
     project, stack = pulumi.get_project(), pulumi.get_stack()
     where = f"{project}:{CONFIG_KEY} in Pulumi.{stack}.yaml"
+    if is_config_secret(pulumi.Config().full_key(CONFIG_KEY)):
+        raise pulumi.RunError(
+            f"{where} holds a secret, and everything in it goes to state and outputs in plain text: "
+            "take it out; credentials belong to databricks:token or the environment"
+        )
     values: Any = pulumi.Config().get_object(CONFIG_KEY)
     if not isinstance(values, dict):
         raise pulumi.RunError(

@@ -46,10 +46,12 @@ class UnpackedSchema:
     label_type: str = "double"
 
     def __post_init__(self) -> None:
-        for kind in (*self.record_columns.values(), self.prediction_type, self.label_type):
+        typed = {f"record column {name!r}": kind for name, kind in self.record_columns.items()}
+        for what, kind in {**typed, "the prediction": self.prediction_type, "the label": self.label_type}.items():
             if not _TYPE.fullmatch(kind):
                 raise ValueError(
-                    f"{kind!r} is no Databricks SQL type of a single value; use for example double or string"
+                    f"the type of {what}, {kind!r}, is no Databricks SQL type of a single value; "
+                    "use for example double or string"
                 )
         taken = {*OWN_COLUMNS, PREDICTION}
         for name in self.record_columns:
@@ -59,6 +61,13 @@ class UnpackedSchema:
                 raise ValueError(
                     f"record column {name!r} collides with a column that every unpacked table has; leave it out"
                 )
+        if len({name.lower() for name in self.record_columns}) != len(self.record_columns):
+            raise ValueError(
+                f"record columns {', '.join(self.record_columns)} differ in case only, which a table does not tell "
+                "apart; keep one of them"
+            )
+        if self.label_column is not None and not _COLUMN.fullmatch(self.label_column):
+            raise ValueError(f"label column {self.label_column!r} is no column name; use letters, digits, underscores")
         if self.label_column is not None and self.label_column.lower() in {
             *taken,
             *map(str.lower, self.record_columns),
@@ -77,8 +86,8 @@ def unpack_statement(payload_table: str, unpacked_table: str, schema: UnpackedSc
     """The INSERT that moves requests which are not there yet from the inference table to the unpacked one.
 
     Args:
-        payload_table: three-part name of the inference table.
-        unpacked_table: three-part name of the unpacked table, which has the columns of `schema`.
+        payload_table: three-part name of the inference table, quoted where SQL needs it.
+        unpacked_table: three-part name of the unpacked table, likewise; it has the columns of `schema`.
     """
     written = [*OWN_COLUMNS, *schema.record_columns, PREDICTION]
     values = ",\n  ".join(f"{_record_value(name, kind)} AS {name}" for name, kind in schema.record_columns.items())
@@ -109,7 +118,7 @@ SELECT
   {TIMESTAMP},
   {MODEL_ID},
   {values},
-  CAST(element_at(predictions, {RECORD_INDEX} + 1) AS {schema.prediction_type.upper()}) AS {PREDICTION}
+  CAST(try_element_at(predictions, {RECORD_INDEX} + 1) AS {schema.prediction_type.upper()}) AS {PREDICTION}
 FROM exploded"""
 
 

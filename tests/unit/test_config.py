@@ -141,3 +141,61 @@ def test_a_table_named_by_its_last_part_lies_in_the_stacks_schema() -> None:
     config = parse(stack_values())
     assert config.qualified("trips") == "p03.e2e_demo_simon.trips"
     assert config.qualified("a.b.c") == "a.b.c"
+
+
+def put(values: dict[str, Any], path: tuple[str | int, ...], value: Any) -> dict[str, Any]:
+    place: Any = values
+    for part in path[:-1]:
+        place = place[part]
+    place[path[-1]] = value
+    return values
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "says"),
+    [
+        (("catalog",), "a.b", "catalog: catalog 'a.b' has '.' in its name"),
+        (("schema",), "", "schema: schema '' is empty"),
+        (("warehouseId",), " ", "warehouseId: is empty"),
+        (("servingPrincipal",), "", "servingPrincipal: is empty"),
+        (("featureTables", 0, "source"), "ml.trips", "featureTables[0].source: name 'ml.trips' has 2 parts"),
+        (("featureTables", 0, "onlineName"), "ml.copy", "featureTables[0].onlineName: name 'ml.copy' has 2 parts"),
+        (
+            ("featureTables", 1, "source"),
+            "P03.e2e_demo_simon.trip_pickup_features",
+            "featureTables[1].source: P03.e2e_demo_simon.trip_pickup_features is featureTables[0].source already",
+        ),
+        (
+            ("featureTables", 1, "onlineName"),
+            "trip_pickup_features",
+            "featureTables[1].onlineName: p03.e2e_demo_simon.trip_pickup_features is featureTables[0].source already",
+        ),
+        (("endpoint", "inferenceTable", "prefix"), "taxi-fare", "endpoint.inferenceTable.prefix: 'taxi-fare' cannot"),
+        (("endpoint", "inferenceTable", "catalog"), "a.b", "endpoint.inferenceTable.catalog: catalog 'a.b' has '.'"),
+        (("endpoint", "inferenceTable", "schema"), "", "endpoint.inferenceTable.schema: schema '' is empty"),
+        (("endpoint", "tags"), {"cost_center": 7}, "endpoint.tags.cost_center: input should be a valid string, re"),
+        (("endpoint", "tags"), {"cost_center": 7}, 'put it in quotes: "7"'),
+        (("endpoint", "entities", 0, "traffic"), "20", "write a number without quotes"),
+        (("endpoint", "entities"), [], "endpoint.entities: list should have at least 1 item"),
+        (("endpoint", "permissions"), [{"group": "", "level": "CAN_VIEW"}], "endpoint.permissions[0].group: is empty"),
+        (
+            ("endpoint", "permissions"),
+            [{"group": "apps", "level": "CAN_VIEW"}, {"group": "Apps", "level": "CAN_QUERY"}],
+            "endpoint.permissions: names group apps more than once",
+        ),
+        (("endpoint", "permissions"), [{"group": "admins", "level": "CAN_MANAGE"}], "names group admins"),
+        (("monitor", "recordColumns"), {"zip": "inty"}, "monitor: the type of record column 'zip', 'inty'"),
+        (("monitor", "recordColumns"), {"zip": "int", "ZIP": "int"}, "differ in case only"),
+        (("monitor", "labelColumn"), "fare amount", "monitor: label column 'fare amount' is no column name"),
+        (("monitor", "granularities"), ["1 day", "daily"], "monitor.granularities: 'daily' is no window"),
+        (("monitor", "unpackCron"), "0 * * * *", "monitor.unpackCron: '0 * * * *' is no Quartz expression"),
+        (("monitor", "monitorCron"), "hourly", "monitor.monitorCron: 'hourly' is no Quartz expression"),
+        (("monitor", "baselineTable"), "baseline", "monitor.baselineTable: name 'baseline' has 1 part"),
+        (("monitor", "assetsDir"), "taxi", "monitor.assetsDir: string should match pattern '^/', received 'taxi'"),
+        (("smoke", "queries", 0, "expect"), {"predictions": -1}, "expect.predictions: input should be greater"),
+    ],
+)
+def test_what_would_fail_later_is_refused_here_with_path_value_and_fix(
+    path: tuple[str | int, ...], value: Any, says: str
+) -> None:
+    assert says in refusal(put(stack_values(), path, value))

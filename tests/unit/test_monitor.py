@@ -52,7 +52,9 @@ def test_the_job_runs_the_saved_statement_on_the_warehouse_one_at_a_time() -> No
         {"taskKey": "unpack", "sqlTask": {"warehouseId": "warehouse", "query": {"queryId": "monitor-unpack-id"}}}
     ]
     assert job["maxConcurrentRuns"] == 1
-    assert "p03.e2e_demo_simon.taxi_payload" in recording.one(":Query")["queryText"]
+    text = recording.one(":Query")["queryText"]
+    assert "FROM `p03`.`e2e_demo_simon`.`taxi_payload` AS p" in text
+    assert text.startswith("INSERT INTO `p03`.`e2e_demo_simon`.`taxi_unpacked` (")
 
 
 def test_the_monitor_watches_the_unpacked_table_and_never_the_json_one() -> None:

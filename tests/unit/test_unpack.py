@@ -46,3 +46,8 @@ def test_the_label_is_never_among_the_inputs() -> None:
 def test_a_type_that_is_no_databricks_type_is_refused(kind: str) -> None:
     with pytest.raises(ValueError, match="is no Databricks SQL type"):
         UnpackedSchema(record_columns={"fare": kind}, prediction_type="double")
+
+
+def test_an_answer_with_fewer_predictions_than_records_does_not_stop_the_unpacking_of_all_others() -> None:
+    statement = unpack_statement("c.s.p_payload", "c.s.p_unpacked", SCHEMA)
+    assert "CAST(try_element_at(predictions, record_index + 1)" in statement
