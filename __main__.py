@@ -8,12 +8,13 @@ import pulumi
 
 from components.config import OBSERVED
 from components.dynamic import ModelAlias, ModelAliasArgs, SmokeQuery, SmokeQueryArgs
+from components.inference_table import check_location, inference_table_of
 from components.monitor import InferenceMonitor, InferenceMonitorArgs
 from components.online_store import FeatureOnlineStore, FeatureOnlineStoreArgs
 from components.online_table import FeatureOnlineTable, FeatureOnlineTableArgs
 from components.outputs import export_outputs
 from components.registry import check_versions_exist, resolve_aliases, served_entities
-from components.serving_endpoint import EndpointPermission, InferenceTableArgs, ServingEndpoint, ServingEndpointArgs
+from components.serving_endpoint import EndpointPermission, ServingEndpoint, ServingEndpointArgs
 from components.smoke import smoke_cases
 from components.stack import connect, load_stack_config
 
@@ -22,6 +23,8 @@ client = connect()
 versions = resolve_aliases(config.model, client)
 entities = served_entities(config.endpoint, config.model, versions, scale_to_zero=config.scale_to_zero)
 check_versions_exist(config.model.name, entities, client)
+inference_table = inference_table_of(config)
+check_location(config.endpoint.name, inference_table, client)
 
 store = FeatureOnlineStore(
     "features",
@@ -50,19 +53,12 @@ tables = [
     for table in config.feature_tables
 ]
 
-inference_table = config.endpoint.inference_table
 endpoint = ServingEndpoint(
     "taxi-fare",
     ServingEndpointArgs(
         name=config.endpoint.name,
         served_entities=entities,
-        inference_table=None
-        if inference_table is None
-        else InferenceTableArgs(
-            catalog=inference_table.catalog or config.catalog,
-            schema=inference_table.schema_name or config.schema_name,
-            prefix=inference_table.prefix,
-        ),
+        inference_table=inference_table,
         tags=config.endpoint.tags,
         permissions=[
             EndpointPermission(

@@ -116,7 +116,8 @@ def _declared_table(
             databricks.SqlTableColumnArgs(name=column, type=kind, nullable=True)
             for column, kind in args.schema.columns().items()
         ],
-        opts=opts,
+        # The provider takes another name for a change in place, and then alters a table that is not there.
+        opts=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(replace_on_changes=["name"])),
     )
 
 

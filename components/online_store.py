@@ -1,8 +1,8 @@
 """`FeatureOnlineStore`: the online store that feature tables are published to.
 
 Facts on `databricks:index/onlineStore:OnlineStore`: no field is marked as replacing, so the provider would answer
-a rename with a PATCH to the new name, which is not there; and it never deletes first, so a replacement would
-collide with the live store.
+a rename with a PATCH to the new name, which is not there. The new store stands before the old one goes: each table is
+then offline for its own first sync only, and not for the start of a store as well.
 """
 
 from __future__ import annotations
@@ -46,7 +46,6 @@ class FeatureOnlineStore(pulumi.ComponentResource):
                 parent=self,
                 depends_on=dependencies(opts),
                 replace_on_changes=["name"],
-                delete_before_replace=True,
             ),
         )
         self.store_name = self.store.name

@@ -55,7 +55,7 @@ class ServedEntityArgs:
 
 @dataclass(frozen=True, kw_only=True)
 class InferenceTableArgs:
-    """Where requests and responses are written. Catalog, schema and prefix cannot change once the endpoint exists."""
+    """Where requests and responses are written. It cannot be moved while it is on (components/inference_table.py)."""
 
     catalog: str
     schema: str
@@ -133,6 +133,8 @@ class ServingEndpoint(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(
                 parent=self,
                 depends_on=[*dependencies(opts), *self.grants],
+                # A new name is a new endpoint: it answers before the old one goes. The provider would delete first.
+                delete_before_replace=False,
                 custom_timeouts=pulumi.CustomTimeouts(create=args.timeout, update=args.timeout),
             ),
         )

@@ -21,7 +21,7 @@ from pulumi.dynamic import (
     UpdateResult,
 )
 
-from components.dynamic import publication
+from components.dynamic import engine, publication
 from components.dynamic.errors import AbsentError, PartlyMadeError, ProviderError, WorkspaceError
 from components.dynamic.provider import Props, WorkspaceProvider, changed, guarded, is_unknown, known, without_provider
 from components.dynamic.table_checks import MODES, Publication, seen_primary_keys, source_problems
@@ -56,7 +56,14 @@ class PublishedTableProvider(WorkspaceProvider):
         replaces = changed(_olds, _news, _IDENTITY)
         again = changed(_olds, _news, ["provider_version", "triggers"]) or _olds.get("state") in publication.INCOMPLETE
         # Two publications of one name cannot stand side by side.
-        return DiffResult(changes=bool(replaces or again), replaces=replaces, delete_before_replace=True)
+        same_name = str(_olds.get("online_table")).lower() == str(known(_news, "online_table")).lower()
+        if replaces and same_name:
+            engine.warn(
+                f"{', '.join(replaces)} changed: online table {_olds['online_table']} is deleted and published anew. "
+                "Endpoints that look features up in it find none until it is online again; publish under another "
+                "online_table first to avoid that"
+            )
+        return DiffResult(changes=bool(replaces or again), replaces=replaces, delete_before_replace=same_name)
 
     @guarded
     def create(self, props: Props) -> CreateResult:

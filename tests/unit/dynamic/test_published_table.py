@@ -230,17 +230,28 @@ def test_an_unchanged_publication_is_no_change(tables: PublishedTableProvider) -
     [
         ("source_table", "main.ml.others"),
         ("online_store", "other"),
-        ("online_table", "main.ml.copy"),
         ("primary_keys", ["hour", "zip"]),
         ("timeseries_key", "hour"),
         ("publish_mode", "SNAPSHOT"),
     ],
 )
-def test_another_publication_replaces_the_old_one_after_deleting_it(
-    tables: PublishedTableProvider, name: str, value: Any
+def test_another_publication_replaces_the_old_one_after_deleting_it_and_preview_warns(
+    tables: PublishedTableProvider, monkeypatch: pytest.MonkeyPatch, name: str, value: Any
 ) -> None:
+    warnings: list[str] = []
+    monkeypatch.setattr("components.dynamic.engine.warn", warnings.append)
     result = tables.diff(ONLINE, tables.create(inputs()).outs or {}, inputs() | {name: value})
     assert (result.changes, result.replaces, result.delete_before_replace) == (True, [name], True)
+    assert f"{name} changed: online table {ONLINE} is deleted" in warnings[0]
+
+
+def test_a_copy_under_another_name_is_online_before_the_old_one_goes(
+    tables: PublishedTableProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("components.dynamic.engine.warn", pytest.fail)
+    state = tables.create(inputs()).outs or {}
+    result = tables.diff(ONLINE, state, inputs(online_table="main.ml.copy"))
+    assert (result.changes, result.replaces, result.delete_before_replace) == (True, ["online_table"], False)
 
 
 @pytest.mark.parametrize(
