@@ -1,0 +1,86 @@
+"""Changes to a running stack: what serves goes on serving, and nothing is promoted on an old proof."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.support.taxi import ENDPOINT, READS, Taxi, train
+
+Serving = dict[str, Any]
+
+
+def test_a_new_version_behind_the_same_entity_name_is_asked_before_the_alias_moves(running: Taxi) -> None:
+    def name_the_entity(serving: Serving) -> None:
+        serving["model"]["aliases"]["champion"] = "1"
+        serving["endpoint"]["entities"][0]["name"] = "fares"
+
+    def serve_the_second(serving: Serving) -> None:
+        serving["model"]["aliases"]["champion"] = "2"
+
+    train(running.server, "--force", "--seed", "7")
+    running.change(name_the_entity)
+    named = running.project.up()
+    assert named.ok, named
+    running.change(serve_the_second)
+    before = running.last_request()
+    moved = running.project.up()
+    assert moved.ok, moved
+    paths = [path for method, path in running.requests_since(before) if method not in READS]
+    asked = paths.index(f"/serving-endpoints/{ENDPOINT}/served-models/fares/invocations")
+    assert asked < max(number for number, path in enumerate(paths) if "/aliases/champion" in path)
+    assert running.alias() == "2"
+
+
+def test_an_inference_table_is_not_moved_while_it_is_on(running: Taxi) -> None:
+    running.change(lambda serving: serving["endpoint"]["inferenceTable"].update(prefix="elsewhere"))
+    before = running.last_request()
+    outcome = running.project.preview()
+    assert outcome.exit_code != 0, outcome
+    assert "main.taxi.taxi_fare_regressor_local_payload" in outcome.text, outcome
+    assert "main.taxi.elsewhere_payload" in outcome.text, outcome
+    assert "Traceback" not in outcome.text, outcome
+    assert {method for method, _ in running.requests_since(before)} <= READS
+
+
+def test_an_endpoint_under_a_new_name_answers_before_the_old_one_goes(running: Taxi) -> None:
+    def rename(serving: Serving) -> None:
+        serving["endpoint"]["name"] = "fares"
+        serving["endpoint"]["inferenceTable"]["prefix"] = "fares"
+
+    running.change(rename)
+    before = running.last_request()
+    outcome = running.project.up()
+    assert outcome.ok, outcome
+    sent = running.requests_since(before)
+    made = sent.index(("POST", "/api/2.0/serving-endpoints"))
+    asked = sent.index(("POST", "/serving-endpoints/fares/invocations"))
+    gone = sent.index(("DELETE", f"/api/2.0/serving-endpoints/{ENDPOINT}"))
+    assert made < asked < gone
+    assert [endpoint.name for endpoint in running.server.client().serving_endpoints.list()] == ["fares"]
+    tables = {table.name for table in running.server.client().tables.list("main", "taxi")}
+    assert "fares_unpacked" in tables
+    assert "taxi_fare_regressor_local_unpacked" not in tables
+    again = running.project.up()
+    assert again.operations() == [], again
+
+
+def test_an_inference_table_and_its_monitor_can_be_taken_out_and_put_in_elsewhere(running: Taxi) -> None:
+    taken: dict[str, Any] = {}
+
+    def take_out(serving: Serving) -> None:
+        taken["monitor"] = serving.pop("monitor")
+        taken["table"] = serving["endpoint"].pop("inferenceTable")
+
+    def put_in(serving: Serving) -> None:
+        serving["monitor"] = taken["monitor"]
+        serving["endpoint"]["inferenceTable"] = {"prefix": "elsewhere"}
+
+    running.change(take_out)
+    without = running.project.up()
+    assert without.ok, without
+    running.change(put_in)
+    elsewhere = running.project.up()
+    assert elsewhere.ok, elsewhere
+    assert running.project.outputs()["payloadTable"] == "main.taxi.elsewhere_payload"
+    again = running.project.up()
+    assert again.operations() == [], again
