@@ -49,7 +49,9 @@ class StackOutputs(_Document):
     model_name: str
     aliases: dict[str, str] = Field(description="Alias to version number.")
     resolved_version: str = Field(description="Version with the largest share of the traffic.")
-    previous_versions: dict[str, str] = Field(description="Managed alias to the version it named before, or nothing.")
+    previous_versions: dict[str, str] = Field(
+        description="Managed alias to the version before: empty where there was none, its own where it was adopted."
+    )
     payload_table: str | None = Field(description="AI Gateway inference table.")
     online_store_name: str
     online_table_names: list[str]

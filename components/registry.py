@@ -84,11 +84,13 @@ def check_versions_exist(model_name: str, entities: list[ServedEntityArgs], clie
 @contextmanager
 def _reading(model_name: str, client: WorkspaceClient) -> Iterator[None]:
     """An answer that is an error is not "there is no such version": it stops the preview with the service's words."""
+    import requests
     from databricks.sdk.errors.base import DatabricksError
 
     try:
         yield
-    except DatabricksError as error:
+    # The SDK gives up with TimeoutError when its own retries have used up their time.
+    except (DatabricksError, requests.RequestException, TimeoutError) as error:
         reason = str(error).partition(" Config: ")[0]
         raise ModelVersionError(
             f"the versions of {model_name} could not be read from {client.config.host}: "

@@ -1,0 +1,60 @@
+"""Aliases become version numbers at preview; a workspace that does not answer is told from one that says no."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+import requests
+from databricks.sdk import WorkspaceClient
+from databricks.sdk.service.catalog import ModelVersionInfo, ModelVersionInfoStatus
+
+from components.config import EndpointConfig, ModelConfig
+from components.registry import ModelVersionError, resolve_aliases, served_entities
+
+MODEL = "main.taxi.fares"
+READY, PENDING = ModelVersionInfoStatus.READY, ModelVersionInfoStatus.PENDING_REGISTRATION
+
+
+def client(*versions: tuple[int, ModelVersionInfoStatus], error: Exception | None = None) -> WorkspaceClient:
+    def listed(_: str) -> list[ModelVersionInfo]:
+        if error is not None:
+            raise error
+        return [ModelVersionInfo(version=number, status=status) for number, status in versions]
+
+    calls = SimpleNamespace(model_versions=SimpleNamespace(list=listed), config=SimpleNamespace(host="https://w"))
+    return cast("WorkspaceClient", calls)
+
+
+def model(**aliases: str) -> ModelConfig:
+    return ModelConfig.model_validate({"name": MODEL, "aliases": aliases})
+
+
+def endpoint(*entities: dict[str, Any]) -> EndpointConfig:
+    return EndpointConfig.model_validate({"name": "fares", "entities": list(entities)})
+
+
+def test_the_newest_version_is_the_highest_number_that_is_ready() -> None:
+    found = resolve_aliases(model(champion=""), client((10, READY), (9, READY), (11, PENDING)))
+    assert found == {"champion": "10"}
+
+
+@pytest.mark.parametrize("error", [TimeoutError("Timed out after 0:01:00"), requests.ConnectionError("reset")])
+def test_a_workspace_that_stops_answering_ends_in_a_message_and_not_in_a_traceback(error: Exception) -> None:
+    with pytest.raises(ModelVersionError, match=rf"versions of {MODEL} could not be read from https://w: .*{error}"):
+        resolve_aliases(model(champion="1"), client(error=error))
+
+
+def test_two_aliases_of_one_version_become_one_entity_with_both_shares() -> None:
+    config = endpoint({"alias": "champion", "traffic": 80}, {"alias": "production", "traffic": 20})
+    (entity,) = served_entities(
+        config, model(champion="3", production="3"), {"champion": "3", "production": "3"}, scale_to_zero=False
+    )
+    assert (entity.entity_name, entity.traffic_percentage, entity.scale_to_zero_enabled) == ("fares-3", 100, False)
+
+
+def test_entities_that_come_to_one_name_with_different_settings_are_refused() -> None:
+    config = endpoint({"alias": "champion", "traffic": 80}, {"version": "3", "traffic": 20, "workloadSize": "Large"})
+    with pytest.raises(ModelVersionError, match=r"two entries are both fares-3 \(version 3\)"):
+        served_entities(config, model(champion="3"), {"champion": "3"}, scale_to_zero=True)
