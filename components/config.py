@@ -330,7 +330,7 @@ class StackConfig(_Section):
     schema_name: Schema = Field(alias="schema")
     warehouse_id: Filled = Field(description="SQL warehouse that creates the monitored table and unpacks requests.")
     serving_principal: Filled = Field(
-        description="Who the endpoint runs as: gets SELECT on online tables, EXECUTE on the model."
+        description="Gets SELECT on online tables and EXECUTE on the model. An endpoint runs as its creator: deploy as it."
     )
     online_store: OnlineStoreConfig
     feature_tables: list[FeatureTableConfig] = Field(min_length=1)
