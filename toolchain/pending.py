@@ -1,4 +1,4 @@
-"""Operations that a killed engine left as pending: what they mean, and when they are settled.
+"""Operations that a killed engine left as pending: what they mean, and how their notes leave the state.
 
 A pending operation is a note in the state that its outcome is unknown. What a creation has made is taken into the
 state first (toolchain/adoption.py); `up` carries the rest out again, but leaves the note, and then warns in every later
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -45,28 +45,31 @@ def pending_operations(state_file: Path) -> list[Pending]:
     ]
 
 
-def settled(deployment: Mapping[str, Any]) -> dict[str, Any]:
-    """The deployment without the notes that a successful update has made good.
+def known_urns(state_file: Path) -> set[str]:
+    """URNs of the resources of a stack in the file backend."""
+    return {resource["urn"] for resource in _resources(state_file)}
 
-    A creation is made good when its resource is in the state. If it is not, the program no longer declares it, and
-    something may exist that no state knows: that note stays. Updates and deletions have been carried out again by then.
-    """
-    known = {resource["urn"] for resource in deployment.get("resources") or []}
-    left = [
-        operation
-        for operation in deployment.get("pending_operations") or []
-        if operation["type"] == "creating" and operation["resource"]["urn"] not in known
+
+def unread_creations(state_file: Path, is_looked_up: Callable[[str], bool]) -> list[str]:
+    """URNs of what was taken over and is still to be read: see `taken_over`."""
+    return [
+        resource["urn"]
+        for resource in _resources(state_file)
+        if resource.get("id") and not resource.get("outputs") and is_looked_up(resource["type"])
     ]
-    return {**deployment, "pending_operations": left}
+
+
+def _resources(state_file: Path) -> list[dict[str, Any]]:
+    return (read_record(state_file).get("checkpoint", {}).get("latest") or {}).get("resources") or []
 
 
 def taken_over(deployment: Mapping[str, Any], created: Mapping[str, str]) -> dict[str, Any]:
     """The deployment with what interrupted creations have made among its resources.
 
     Without outputs a refresh reads such a resource as an import does, whole (pkg/v3 resource/deploy/step.go:
-    RefreshStep). The notes stay until that refresh has been done, see `without_notes`: a run that is killed in between
-    is gone on with by the next one. Pulumi's own `refresh --import-pending-creates` is no help: in 3.259 it turns the
-    note into an "importing" one, and the refresh that follows drops that.
+    RefreshStep), and a run that is killed before that refresh is recognised by it. Pulumi's own
+    `refresh --import-pending-creates` is no help: in 3.259 it turns the note into an "importing" one, and the refresh
+    that follows drops that.
 
     Args:
         created: URN to id of each.
@@ -81,16 +84,6 @@ def taken_over(deployment: Mapping[str, Any], created: Mapping[str, str]) -> dic
     return {**deployment, "resources": resources}
 
 
-def without_notes(deployment: Mapping[str, Any], urns: Collection[str]) -> dict[str, Any]:
-    """The deployment without the notes of creations that have been taken over."""
-    left = [
-        operation
-        for operation in deployment.get("pending_operations") or []
-        if not (operation["type"] == "creating" and operation["resource"]["urn"] in urns)
-    ]
-    return {**deployment, "pending_operations": left}
-
-
 def rewrite_state(
     engine: Path,
     folder: Path,
@@ -99,6 +92,8 @@ def rewrite_state(
     change: Callable[[Mapping[str, Any]], dict[str, Any]],
 ) -> None:
     """Puts a changed deployment in place of the stack's, through the engine.
+
+    The engine drops all notes of pending operations on the way (pkg/v3 cmd/pulumi/stack/io.go).
 
     Raises:
         ToolchainError: the engine refuses to give or to take it; the state is as it was.

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from toolchain.adoption import find_created, is_looked_up, workspace_of
 from toolchain.embedded import running_workspace, stop_workspace
 from toolchain.engine import ensure_engine
 from toolchain.layout import Layout
 from toolchain.locks import clear_lock, holder_is_gone, read_locks
 from toolchain.orphans import find_orphans, stop
-from toolchain.pending import Pending, pending_operations, rewrite_state, settled, taken_over, without_notes
+from toolchain.pending import Pending, known_urns, pending_operations, rewrite_state, taken_over, unread_creations
 from toolchain.project import Project, drop_salt, find_project
 from toolchain.provider_plugin import ensure_plugin
 from toolchain.report import Steps, ToolchainError, say
@@ -86,7 +87,7 @@ class Session:
             raise CommandFailed(code)
 
     def rewrite_state(self, change: Callable[[Mapping[str, Any]], dict[str, Any]]) -> None:
-        """Puts a changed deployment in place of the stack's.
+        """Puts a changed deployment in place of the stack's, without notes of pending operations.
 
         Raises:
             ToolchainError: the engine refuses it; the state is as it was.
@@ -121,10 +122,10 @@ def up(request: Request, steps: Steps) -> None:
     """Environment, engine, workspace, pipeline, `pulumi up`, outputs."""
     session = _ready(request, steps)
     try:
-        _take_over_pending(session, steps)
+        interrupted = _take_over_pending(session, steps, "it is carried out again")
         with steps.step("pulumi up"):
             session.pulumi("up", "--yes", "--skip-preview", "--suppress-outputs")
-        _settle_pending(session)
+        _settle_pending(session, interrupted)
         with steps.step("outputs"):
             session.pulumi("stack", "output")
     finally:
@@ -150,11 +151,9 @@ def down(request: Request, steps: Steps) -> None:
     else:
         session = _session(request, project, steps)
         try:
-            _take_over_pending(session, steps)
+            _take_over_pending(session, steps, "what that made, if anything, is in no state and stays")
             with steps.step("pulumi destroy"):
                 session.pulumi("destroy", "--yes", "--skip-preview")
-            for pending in pending_operations(session.state_file) if session.state_is_here else ():
-                say(f"{pending} was interrupted earlier; what it made, if anything, is in no state and still there")
         finally:
             _leave(session)
     if request.is_local and request.stop_workspace:
@@ -233,39 +232,57 @@ def _clear_the_way(session: Session) -> None:
         say(f"cleared the lock of a dead process: {lock}")
 
 
-def _take_over_pending(session: Session, steps: Steps) -> None:
-    """What an interrupted run has made goes into the state, the rest is left to the next one; says which."""
+def _take_over_pending(session: Session, steps: Steps, otherwise: str) -> list[Pending]:
+    """What an interrupted run has made goes into the state; says so, and what becomes of the rest.
+
+    Args:
+        otherwise: what becomes of an operation that is not taken over.
+
+    Returns:
+        The operations that are left.
+    """
+    if not session.state_is_here:
+        return []
+    known = known_urns(session.state_file)
     created: dict[str, str] = {}
-    for pending in pending_operations(session.state_file) if session.state_is_here else ():
+    left: list[Pending] = []
+    for pending in pending_operations(session.state_file):
+        if pending.kind == "creating" and pending.urn in known:
+            continue
         found = _created(session, pending) if pending.kind == "creating" else None
         if found is None:
-            say(f"an earlier run was interrupted while {pending}; it is carried out again")
+            say(f"an earlier run was interrupted while {pending}; {otherwise}")
+            left.append(pending)
         else:
             say(f"an earlier run was interrupted while {pending}; {found} is there and is taken over")
             created[pending.urn] = found
     if created:
-        targets = [word for urn in created for word in ("--target", urn)]
+        session.rewrite_state(lambda deployment: taken_over(deployment, created))
+    # More than those where a run was killed right here.
+    unread = unread_creations(session.state_file, is_looked_up)
+    if unread:
+        targets = [word for urn in unread for word in ("--target", urn)]
         with steps.step("take over"):
-            session.rewrite_state(lambda deployment: taken_over(deployment, created))
             session.pulumi("refresh", "--yes", "--skip-preview", "--suppress-outputs", *targets)
-            session.rewrite_state(lambda deployment: without_notes(deployment, created))
+    return left
 
 
 def _created(session: Session, pending: Pending) -> str | None:
-    # Only here: databricks-sdk takes a second to import, and nearly no run needs it.
-    from toolchain.adoption import find_created, is_looked_up, workspace_of
-
     if not is_looked_up(pending.type_token):
         return None
     return find_created(workspace_of(session.environ), pending.type_token, pending.inputs)
 
 
-def _settle_pending(session: Session) -> None:
-    if not session.state_is_here or not pending_operations(session.state_file):
+def _settle_pending(session: Session, interrupted: Sequence[Pending]) -> None:
+    """After an update that succeeded: the notes go, and what it did not carry out again is named."""
+    if not session.state_is_here:
         return
-    session.rewrite_state(settled)
-    for pending in pending_operations(session.state_file):
-        say(
-            f"{pending} was interrupted earlier and the program no longer declares it: look whether it exists, "
-            "then run `pulumi refresh --clear-pending-creates` in the shell of `make env`"
-        )
+    known = known_urns(session.state_file)
+    for pending in interrupted:
+        if pending.kind == "creating" and pending.urn not in known:
+            say(
+                f"{pending} was interrupted earlier and the program no longer declares it: what it made, if anything, "
+                "is in no state; look whether it exists"
+            )
+    if pending_operations(session.state_file):
+        session.rewrite_state(dict)

@@ -75,6 +75,11 @@ class Clone:
         return self.folder / ".local" / "workspace"
 
     @property
+    def state_file(self) -> Path:
+        """The stack's state in the file backend."""
+        return self.folder / ".local" / "state" / ".pulumi" / "stacks" / "taxi-serving" / f"{STACK}.json"
+
+    @property
     def server(self) -> WorkspaceServer:
         """The workspace that runs in it, or ran last: a handle for clients, not for starting it."""
         return WorkspaceServer(self.state, self.port)
@@ -138,6 +143,8 @@ class Clone:
             "PULUMI_BACKEND_URL": f"file://{local / 'state'}",
             "PULUMI_CONFIG_PASSPHRASE_FILE": str(local / "passphrase"),
             "PULUMI_SKIP_UPDATE_CHECK": "true",
+            "DATABRICKS_HOST": self.server.host,
+            "DATABRICKS_TOKEN": self.server.token,
         }
         done = subprocess.run(
             [str(_engine(local)), *arguments, "--stack", STACK],
@@ -155,6 +162,11 @@ class Clone:
         """The stack's state, secrets left encrypted."""
         state: State = json.loads(self.pulumi("stack", "export"))
         return state
+
+    def pending(self) -> list[str]:
+        """What the state has as interrupted, in the words that `make up` has for it."""
+        operations = self.export()["deployment"].get("pending_operations") or []
+        return [f"{operation['type']} {operation['resource']['urn'].rpartition('::')[2]}" for operation in operations]
 
     def close(self) -> None:
         """Ends whatever runs in it, however a test left it."""

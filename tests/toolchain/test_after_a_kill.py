@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -18,7 +19,7 @@ from toolchain import stacks
 from toolchain.engine import ensure_engine
 from toolchain.layout import Layout
 from toolchain.orphans import find_orphans, stop
-from toolchain.pending import Pending, pending_operations, settled
+from toolchain.pending import Pending, pending_operations, taken_over, unread_creations
 from toolchain.report import Steps, ToolchainError
 from toolchain.shell import engine_variables
 from toolchain.stacks import Request
@@ -133,19 +134,39 @@ def test_the_plugins_of_a_living_engine_are_no_orphans(
     assert find_orphans(ready_clone.pulumi_home) == []
 
 
-@pytest.mark.parametrize(
-    ("kind", "declared", "stays"),
-    [
-        ("creating", True, False),
-        ("creating", False, True),
-        ("updating", True, False),
-        ("deleting", False, False),
-    ],
-)
-def test_a_note_stays_only_where_something_unknown_may_exist(kind: str, declared: bool, stays: bool) -> None:
-    operation = {"type": kind, "resource": {"urn": "urn:a"}}
-    deployment = {"resources": [{"urn": "urn:a"}] if declared else [], "pending_operations": [operation], "x": 1}
-    assert settled(deployment) == {**deployment, "pending_operations": [operation] if stays else []}
+def test_what_was_created_is_put_behind_the_other_resources_to_be_read_whole() -> None:
+    note = {"type": "creating", "resource": {"urn": "urn:b", "type": "t:i:T", "inputs": {"name": "b"}}}
+    other = {"type": "creating", "resource": {"urn": "urn:c", "type": "t:i:T"}}
+    deployment = {"resources": [{"urn": "urn:a"}], "pending_operations": [note, other], "x": 1}
+    changed = taken_over(deployment, {"urn:b": "id-b"})
+    made = {"urn": "urn:b", "type": "t:i:T", "inputs": {"name": "b"}, "id": "id-b", "outputs": {}}
+    assert changed == {**deployment, "resources": [{"urn": "urn:a"}, made]}
+    assert taken_over(changed, {"urn:b": "id-b"}) == changed
+
+
+def test_what_was_taken_over_and_never_read_is_still_to_be_read(tmp_path: Path) -> None:
+    resources = [
+        {"urn": "urn:component", "type": "t:i:C"},
+        {"urn": "urn:read", "type": "t:i:T", "id": "1", "outputs": {"id": "1"}},
+        {"urn": "urn:unread", "type": "t:i:T", "id": "2", "outputs": {}},
+        {"urn": "urn:others", "type": "t:i:U", "id": "3"},
+    ]
+    state = tmp_path / "stack.json"
+    state.write_text(json.dumps({"checkpoint": {"latest": {"resources": resources}}}))
+    assert unread_creations(state, lambda type_token: type_token == "t:i:T") == ["urn:unread"]
+    assert unread_creations(tmp_path / "none.json", lambda _: True) == []
+
+
+def test_what_an_interrupted_run_created_and_the_program_no_longer_declares_is_named_once(
+    ready_clone: Layout, project: EngineProject, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    killed_in_the_middle(ready_clone, project, tmp_path / "mark")
+    project.write_program("import pulumi")
+    told = "creating a was interrupted earlier and the program no longer declares it"
+    for times in (1, 0):
+        capfd.readouterr()
+        stacks.up(Request(ready_clone, project="example", stack=STACK), Steps())
+        assert capfd.readouterr().err.count(told) == times
 
 
 def test_a_pending_operation_is_named_shortly() -> None:
