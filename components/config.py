@@ -330,7 +330,7 @@ class StackConfig(_Section):
     schema_name: Schema = Field(alias="schema")
     warehouse_id: Filled = Field(description="SQL warehouse that creates the monitored table and unpacks requests.")
     serving_principal: Filled = Field(
-        description="Gets SELECT on online tables and EXECUTE on the model. An endpoint runs as its creator: deploy as it."
+        description="Gets SELECT on online tables and EXECUTE on the model. An endpoint runs as its creator."
     )
     online_store: OnlineStoreConfig
     feature_tables: list[FeatureTableConfig] = Field(min_length=1)
