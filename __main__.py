@@ -119,6 +119,7 @@ if config.monitor is not None and endpoint.payload_table is not None:
             baseline_table=config.monitor.baseline_table,
             unpack_cron=config.monitor.unpack_cron,
             monitor_cron=config.monitor.monitor_cron,
+            keep_table=config.defaults.keeps_monitored_table,
             tags=config.endpoint.tags,
         ),
         pulumi.ResourceOptions(depends_on=[endpoint]),

@@ -21,6 +21,8 @@ class Environment:
     """Whether an empty model version may mean "the newest READY one"."""
     publish_poll_seconds: float
     """Between two looks at a table that is being published: Databricks takes minutes."""
+    keeps_monitored_table: bool
+    """Whether the table of unpacked requests outlives the stack: it holds labels that nothing else has."""
     alias_on_delete: Literal["keep", "remove"]
     """What `destroy` does with a managed alias: in prod, jobs outside the stack may read it."""
     loopback_only: bool
@@ -36,6 +38,7 @@ ENVIRONMENTS: dict[str, Environment] = {
             endpoint_timeout="10m",
             newest_version_allowed=True,
             publish_poll_seconds=0.2,
+            keeps_monitored_table=False,
             alias_on_delete="remove",
             loopback_only=True,
         ),
@@ -45,6 +48,7 @@ ENVIRONMENTS: dict[str, Environment] = {
             endpoint_timeout="30m",
             newest_version_allowed=True,
             publish_poll_seconds=30.0,
+            keeps_monitored_table=False,
             alias_on_delete="remove",
             loopback_only=False,
         ),
@@ -54,6 +58,7 @@ ENVIRONMENTS: dict[str, Environment] = {
             endpoint_timeout="120m",
             newest_version_allowed=False,
             publish_poll_seconds=30.0,
+            keeps_monitored_table=True,
             alias_on_delete="keep",
             loopback_only=False,
         ),

@@ -50,6 +50,8 @@ class InferenceMonitorArgs:
     """Quartz expression (UTC): when new requests are unpacked."""
     monitor_cron: str | None = None
     """Quartz expression (UTC): when metrics are refreshed; on demand only when left out."""
+    keep_table: bool = False
+    """Whether the table stays when the component goes; labels filled in later are nowhere else."""
     tags: Mapping[str, str] = field(default_factory=dict)
     """Tags of the job."""
 
@@ -117,7 +119,9 @@ def _declared_table(
             for column, kind in args.schema.columns().items()
         ],
         # The provider takes another name for a change in place, and then alters a table that is not there.
-        opts=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(replace_on_changes=["name"])),
+        opts=pulumi.ResourceOptions.merge(
+            opts, pulumi.ResourceOptions(replace_on_changes=["name"], retain_on_delete=args.keep_table)
+        ),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pulumi
 import pytest
 
 from components.monitor import InferenceMonitor, InferenceMonitorArgs
@@ -80,3 +81,16 @@ def test_a_name_without_three_parts_is_refused_before_anything_is_registered(fie
             InferenceMonitor("monitor", args(**{field: "taxi_payload"}))
 
     assert record(broken).resources == []
+
+
+@pytest.mark.parametrize("keep", [True, False])
+def test_the_table_with_its_labels_outlives_the_component_where_that_is_asked_for(keep: bool) -> None:
+    kept: dict[str, bool | None] = {}
+
+    def note(resource: pulumi.ResourceTransformationArgs) -> None:
+        kept[resource.type_] = resource.opts.retain_on_delete
+
+    options = pulumi.ResourceOptions(transformations=[note])
+    record(lambda: InferenceMonitor("monitor", args(keep_table=keep), options).monitor.id)
+    assert kept["databricks:index/sqlTable:SqlTable"] is keep
+    assert not kept["databricks:index/job:Job"]
