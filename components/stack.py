@@ -87,7 +87,7 @@ def _guard_host(config: StackConfig, stack: str) -> None:
             raise pulumi.RunError(
                 'DATABRICKS_HOST is not set: `eval "$(make -s env)"` starts the embedded workspace and sets it'
             )
-        if urlsplit(host).hostname not in LOOPBACK:
+        if urlsplit(host if "://" in host else f"//{host}").hostname not in LOOPBACK:
             raise pulumi.RunError(
                 f"environment {config.environment} reaches this machine only, but the host is {host}: "
                 "unset DATABRICKS_HOST, or use a stack of another environment"

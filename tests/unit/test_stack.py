@@ -54,3 +54,26 @@ def test_something_else_than_an_object_is_refused_without_a_traceback(text: str)
 def test_a_stack_that_pins_no_workspace_is_refused() -> None:
     with pytest.raises(pulumi.RunError, match="pins no workspace"):
         loaded({SERVING: json.dumps(stack_values())})
+
+
+def local_values() -> str:
+    return json.dumps({**stack_values(), "environment": "local"})
+
+
+@pytest.mark.parametrize("host", ["http://127.0.0.1:8650", "127.0.0.1:8650", "http://localhost:1", "http://[::1]:8650"])
+def test_a_local_stack_reaches_this_machine(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
+    monkeypatch.setenv("DATABRICKS_HOST", host)
+    assert loaded({SERVING: local_values()}).environment == "local"
+
+
+@pytest.mark.parametrize("host", ["https://127.0.0.1.example", "staging.example:8650", "http://10.0.0.1"])
+def test_a_local_stack_reaches_no_other_machine(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
+    monkeypatch.setenv("DATABRICKS_HOST", host)
+    with pytest.raises(pulumi.RunError, match="reaches this machine only"):
+        loaded({SERVING: local_values()})
+
+
+def test_a_local_stack_without_a_host_says_how_to_get_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("DATABRICKS_HOST", raising=False)
+    with pytest.raises(pulumi.RunError, match="make -s env"):
+        loaded({SERVING: local_values()})
