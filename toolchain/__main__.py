@@ -28,6 +28,12 @@ COMMANDS = {
     "clean": "stop the workspace, remove .local and .venv (FORCE=1: even with the state of real stacks)",
     "help": "this list",
 }
+VARIABLES = """
+STACK=local  a stack; any other is taken to be on a real workspace
+DATA=        with up, preview: a folder with real trips (taxis.csv); sample trips when left out
+PROJECT=     a folder with a Pulumi.yaml; this one when left out
+PYTHON=      Python 3.11 or 3.12; WORKSPACE_PORT= the embedded workspace's port (8650)
+"""
 
 
 def main(arguments: list[str]) -> int:
@@ -46,6 +52,7 @@ def main(arguments: list[str]) -> int:
     command: str = options.command
     if command == "help":
         sys.stdout.write("".join(f"make {name:<8} {text}\n" for name, text in COMMANDS.items()))
+        sys.stdout.write(VARIABLES)
     elif command == "clean":
         clean(layout, force=bool(options.force))
     elif command == "logs":
@@ -88,7 +95,8 @@ def _show_logs(layout: Layout) -> None:
         say("there are no logs yet; `make up` writes them")
     for file in files:
         lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
-        sys.stdout.write(f"== {file.relative_to(layout.root)}, the last {min(LOG_LINES, len(lines))} lines\n")
+        shown = f"the last {min(LOG_LINES, len(lines))} lines" if lines else "empty"
+        sys.stdout.write(f"== {file.relative_to(layout.root)}, {shown}\n")
         sys.stdout.write("".join(f"{line}\n" for line in lines[-LOG_LINES:]))
 
 

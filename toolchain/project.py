@@ -39,7 +39,7 @@ def find_project(layout: Layout, named: str) -> Project:
     except OSError as error:
         raise ToolchainError(
             f"PROJECT is {named or '.'!r}, but {file} cannot be read ({error.strerror}). "
-            "Name a folder that has a Pulumi.yaml, such as PROJECT=examples/<name>, or leave PROJECT out."
+            "Name a folder that has a Pulumi.yaml, relative to this clone or absolute, or leave PROJECT out."
         ) from error
     match = re.search(r"^name:\s*[\"']?([\w.-]+)", text, re.MULTILINE)
     if match is None:
