@@ -32,7 +32,7 @@ VARIABLES = """
 STACK=local  a stack; any other is taken to be on a real workspace
 DATA=        with up, preview: a folder with real trips (taxis.csv); sample trips when left out
 PROJECT=     a folder with a Pulumi.yaml; this one when left out
-PYTHON=      Python 3.11 or 3.12; WORKSPACE_PORT= the embedded workspace's port (8650)
+PYTHON=      Python 3.11 or 3.12; WORKSPACE_PORT= where the embedded workspace is started (8650)
 """
 
 
