@@ -280,6 +280,18 @@ def test_tags_are_the_same_in_both_dialects(client: WorkspaceClient) -> None:
     assert version["tags"] == [{"key": "note", "value": "n"}]
 
 
+def test_a_tag_that_is_set_again_has_the_newer_value(client: WorkspaceClient) -> None:
+    name = new_model(client, "retagged")
+    ready_version(client, name)
+    for value in ("first", "second"):
+        call(client, "POST", f"{LEGACY}/registered-models/set-tag", name=name, key="team", value=value)
+        call(client, "POST", f"{LEGACY}/model-versions/set-tag", name=name, version="1", key="checked", value=value)
+    model = call(client, "GET", f"{LEGACY}/registered-models/get", name=name)["registered_model"]
+    version = call(client, "GET", f"{LEGACY}/model-versions/get", name=name, version="1")["model_version"]
+    assert model["tags"] == [{"key": "team", "value": "second"}]
+    assert version["tags"] == [{"key": "checked", "value": "second"}]
+
+
 def test_a_schema_with_models_is_deleted_only_by_force_and_then_with_them(client: WorkspaceClient) -> None:
     name = new_model(client, "inside", schema="doomed")
     ready_version(client, name)

@@ -41,12 +41,18 @@ def version_tags(name: ModelName, number: int, tags: Mapping[str, str], extra: M
 
 def change_tags(session: Session, tags: Iterable[Any], remove: Sequence[str], add: Iterable[Any]) -> None:
     """Remove the named tags and set others; removing one that is not there changes nothing."""
+    kept = {}
     for tag in tags:
         if tag.key in remove and tag.key != HIDDEN_TAG:
             session.delete(tag)
+        else:
+            kept[tag.key] = tag
     session.flush()
     for tag in add:
-        session.merge(tag)
+        if tag.key in kept:
+            kept[tag.key].value = tag.value
+        else:
+            session.add(tag)
 
 
 def update_extra(tags: Iterable[Any], changes: Mapping[str, Any]) -> None:
