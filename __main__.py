@@ -22,7 +22,7 @@ config = load_stack_config()
 client = connect()
 versions = resolve_aliases(config.model, client)
 entities = served_entities(config.endpoint, config.model, versions, scale_to_zero=config.scale_to_zero)
-check_versions_exist(config.model.name, entities, client)
+check_versions_exist(config.model.name, entities, versions, client)
 inference_table = inference_table_of(config)
 check_location(config.endpoint.name, inference_table, client)
 

@@ -7,7 +7,7 @@ Source: Unity Catalog model versions API (`GET models/{full_name}/versions`, `GE
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -73,11 +73,20 @@ def served_entities(
     return list(entities.values())
 
 
-def check_versions_exist(model_name: str, entities: list[ServedEntityArgs], client: WorkspaceClient) -> None:
-    """Raises ModelVersionError for an entity whose version is not there or not READY."""
+def check_versions_exist(
+    model_name: str, entities: Sequence[ServedEntityArgs], versions: Mapping[str, str], client: WorkspaceClient
+) -> None:
+    """Raises ModelVersionError for an entity whose version is not there or not READY.
+
+    Args:
+        versions: what `resolve_aliases` found, and so found READY: the workspace is asked about other versions only.
+    """
+    others = [entity for entity in entities if entity.version not in versions.values()]
+    if not others:
+        return
     with _reading(model_name, client):
         ready = _ready_versions(model_name, client)
-    for entity in entities:
+    for entity in others:
         _require_ready(model_name, entity.version, ready, f"served entity {entity.entity_name}")
 
 

@@ -6,8 +6,10 @@ import json
 import os
 import signal
 import socket
+import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -53,8 +55,9 @@ def project(ready_clone: Layout, tmp_path: Path) -> EngineProject:
     return project
 
 
-def killed_in_the_middle(clone: Layout, project: EngineProject, mark: Path) -> None:
-    """An update of which only the plugin is left."""
+@contextmanager
+def updating(clone: Layout, project: EngineProject, mark: Path) -> Iterator[subprocess.Popen[str]]:
+    """An engine in the middle of creating the project's one resource."""
     engine = ensure_engine(clone, os.environ)
     environ = engine_variables(clone, engine, os.environ, STACK).applied(os.environ)
     clone.state.mkdir(exist_ok=True)
@@ -62,6 +65,12 @@ def killed_in_the_middle(clone: Layout, project: EngineProject, mark: Path) -> N
     running.must("stack", "init", STACK)
     with running.start("up", "--yes", "--skip-preview", "--stack", STACK) as process:
         assert waited_for(lambda: pids(mark))
+        yield process
+
+
+def killed_in_the_middle(clone: Layout, project: EngineProject, mark: Path) -> None:
+    """An update of which only the plugin is left."""
+    with updating(clone, project, mark) as process:
         process.kill()
         process.communicate(timeout=60)
 
@@ -99,13 +108,7 @@ def test_a_stack_that_another_engine_works_on_is_left_alone(
     ready_clone: Layout, project: EngineProject, tmp_path: Path
 ) -> None:
     mark = tmp_path / "mark"
-    engine = ensure_engine(ready_clone, os.environ)
-    environ = engine_variables(ready_clone, engine, os.environ, STACK).applied(os.environ)
-    ready_clone.state.mkdir()
-    running = replace(project, environ=environ)
-    running.must("stack", "init", STACK)
-    with running.start("up", "--yes", "--skip-preview", "--stack", STACK) as process:
-        assert waited_for(lambda: pids(mark))
+    with updating(ready_clone, project, mark) as process:
         with pytest.raises(ToolchainError, match=rf"locked by process {process.pid} of .* on {socket.gethostname()}"):
             stacks.up(Request(ready_clone, project="example", stack=STACK), Steps())
         process.communicate(timeout=60)
@@ -117,13 +120,7 @@ def test_the_plugins_of_a_living_engine_are_no_orphans(
     ready_clone: Layout, project: EngineProject, tmp_path: Path
 ) -> None:
     mark = tmp_path / "mark"
-    engine = ensure_engine(ready_clone, os.environ)
-    environ = engine_variables(ready_clone, engine, os.environ, STACK).applied(os.environ)
-    ready_clone.state.mkdir()
-    running = replace(project, environ=environ)
-    running.must("stack", "init", STACK)
-    with running.start("up", "--yes", "--skip-preview", "--stack", STACK) as process:
-        assert waited_for(lambda: pids(mark))
+    with updating(ready_clone, project, mark) as process:
         assert find_orphans(ready_clone.pulumi_home) == []
         process.send_signal(signal.SIGKILL)
         process.communicate(timeout=60)

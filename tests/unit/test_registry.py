@@ -11,7 +11,7 @@ from databricks.sdk import WorkspaceClient
 from databricks.sdk.service.catalog import ModelVersionInfo, ModelVersionInfoStatus
 
 from components.config import EndpointConfig, ModelConfig
-from components.registry import ModelVersionError, resolve_aliases, served_entities
+from components.registry import ModelVersionError, check_versions_exist, resolve_aliases, served_entities
 
 MODEL = "main.taxi.fares"
 READY, PENDING = ModelVersionInfoStatus.READY, ModelVersionInfoStatus.PENDING_REGISTRATION
@@ -58,3 +58,20 @@ def test_entities_that_come_to_one_name_with_different_settings_are_refused() ->
     config = endpoint({"alias": "champion", "traffic": 80}, {"version": "3", "traffic": 20, "workloadSize": "Large"})
     with pytest.raises(ModelVersionError, match=r"two entries are both fares-3 \(version 3\)"):
         served_entities(config, model(champion="3"), {"champion": "3"}, scale_to_zero=True)
+
+
+def test_a_version_that_an_alias_was_resolved_to_is_not_asked_about_again() -> None:
+    config = endpoint({"alias": "champion", "traffic": 100})
+    entities = served_entities(config, model(champion="3"), {"champion": "3"}, scale_to_zero=True)
+    check_versions_exist(MODEL, entities, {"champion": "3"}, client(error=requests.ConnectionError("asked")))
+
+
+@pytest.mark.parametrize(("status", "says"), [(PENDING, "is not READY"), (None, "has no version 4")])
+def test_a_version_named_by_the_endpoint_itself_must_be_there_and_ready(
+    status: ModelVersionInfoStatus | None, says: str
+) -> None:
+    config = endpoint({"alias": "champion", "traffic": 80}, {"version": "4", "traffic": 20})
+    entities = served_entities(config, model(champion="3"), {"champion": "3"}, scale_to_zero=True)
+    known = [(3, READY), *([] if status is None else [(4, status)])]
+    with pytest.raises(ModelVersionError, match=says):
+        check_versions_exist(MODEL, entities, {"champion": "3"}, client(*known))

@@ -8,21 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from workspace.http import Json
+from workspace.serving.config import IDENTITY
 
-ENTITY_FIELDS = (
-    "name",
-    "entity_name",
-    "entity_version",
-    "workload_size",
-    "workload_type",
-    "scale_to_zero_enabled",
-    "environment_vars",
-    "min_provisioned_concurrency",
-    "max_provisioned_concurrency",
-    "instance_profile_arn",
-    "creator",
-    "creation_timestamp",
-)
+ENTITY_FIELDS = (*IDENTITY, "creator", "creation_timestamp")
 LiveState = Callable[[str], Json | None]
 
 
