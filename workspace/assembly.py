@@ -6,6 +6,7 @@ from starlette.applications import Starlette
 
 from workspace.access import Access
 from workspace.app import build_app
+from workspace.clock import Clock
 from workspace.feature_store.routes import FeatureStore
 from workspace.files import Files
 from workspace.http import Service
@@ -23,6 +24,7 @@ from workspace.unity_catalog.securables import FUNCTION, Contents
 
 def assemble(state: State) -> Starlette:
     """The whole workspace over an opened state folder."""
+    clock = Clock(state)
     catalog = UnityCatalog(state)
     sql = Sql(state, catalog)
     files = Files(state)
@@ -42,6 +44,7 @@ def assemble(state: State) -> Starlette:
     services: list[Service] = [
         Identity(state),
         Settings(state),
+        clock,
         catalog,
         sql,
         files,
