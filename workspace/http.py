@@ -22,9 +22,13 @@ class Caller:
     """Who sent a request."""
 
     user_name: str
+    """Of a service principal: its application id, as everywhere in Databricks."""
     id: str
     groups: tuple[str, ...] = ()
+    """Names of the groups that the caller is in, directly or through other groups."""
     admin: bool = True
+    service_principal: bool = False
+    display_name: str = ""
 
 
 @dataclass(frozen=True)
@@ -77,7 +81,7 @@ def api(method: str, path: str, handler: Handler) -> Route:
             method=request.method,
             path=request.path_params,
             query=dict(request.query_params),
-            body=await _json_body(request),
+            body=await json_body(request),
             caller=request.state.caller,
             headers=request.headers,
         )
@@ -96,7 +100,8 @@ def error_response(error: ApiError) -> Response:
     return JSONResponse(error.body(), status_code=error.status, headers=headers)
 
 
-async def _json_body(request: Request) -> Json:
+async def json_body(request: Request) -> Json:
+    """The JSON object in a request's body, {} where there is none. ApiError 400 for anything else."""
     raw = await request.body()
     if not raw:
         return {}
