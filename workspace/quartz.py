@@ -103,7 +103,7 @@ class Quartz:
         self._days_of(2024, 2)
 
     def next_after(self, after: datetime, zone: ZoneInfo) -> datetime | None:
-        """The first time later than `after` (aware) that the expression names in `zone`, in UTC; None: there is none."""
+        """The first time later than `after` (aware) that the expression names in `zone`, in UTC, or None."""
         local = after.astimezone(zone).replace(tzinfo=None, fold=0, microsecond=0) + timedelta(seconds=1)
         for day in self._days_from(local.date()):
             found = self._first_time(local.time() if day == local.date() else time())
