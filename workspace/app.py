@@ -18,6 +18,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from workspace.errors import ApiError, not_implemented, unauthenticated
+from workspace.faults import FaultInjector, Faults
 from workspace.http import Call, Caller, Service, api, error_response
 from workspace.state import State
 
@@ -38,7 +39,8 @@ class RequestLog:
         self._lock = threading.Lock()
         self._count = 0
 
-    def add(self, method: str, path: str, status: int, seconds: float) -> None:
+    def add(self, method: str, path: str, status: int | None, seconds: float, fault: str | None) -> None:
+        """`status` as the client saw it, None where its connection was cut; `fault`: the rule that was applied."""
         with self._lock:
             self._count += 1
             self._entries.append(
@@ -49,6 +51,7 @@ class RequestLog:
                     "path": path,
                     "status": status,
                     "duration_ms": round(seconds * 1000, 3),
+                    "fault": fault,
                 }
             )
 
@@ -72,12 +75,12 @@ class Gate:
             return
         path, method = scope["path"], scope["method"]
         started = time.perf_counter()
-        status = 500
+        status, answered = 500, False
 
         async def send_and_note(message: Message) -> None:
-            nonlocal status
+            nonlocal status, answered
             if message["type"] == "http.response.start":
-                status = message["status"]
+                status, answered = message["status"], True
                 message["headers"] = [
                     *message.get("headers", []),
                     (b"x-databricks-org-id", self._state.workspace_id.encode()),
@@ -93,7 +96,9 @@ class Gate:
             await error_response(error)(scope, receive, send_and_note)
         finally:
             if not path.startswith(OWN_PATHS):
-                self._log.add(method, path, status, time.perf_counter() - started)
+                fault = scope.get("state", {}).get("fault")
+                seen = status if answered or fault is None else None
+                self._log.add(method, path, seen, time.perf_counter() - started, fault)
 
     def _authenticate(self, request: Request) -> None:
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
@@ -103,7 +108,7 @@ class Gate:
             raise unauthenticated("Invalid access token.")
 
 
-def build_app(state: State, services: Sequence[Service], caller: Caller) -> Starlette:
+def build_app(state: State, services: Sequence[Service], caller: Caller, faults: Faults) -> Starlette:
     """The ASGI application of a workspace made of `services`."""
     log = RequestLog()
 
@@ -138,5 +143,7 @@ def build_app(state: State, services: Sequence[Service], caller: Caller) -> Star
     app = Starlette(
         routes=routes, lifespan=lifespan, exception_handlers={ApiError: failed, Exception: failed, 405: failed}
     )
+    app.add_middleware(FaultInjector, rules=faults.rules)
+    # Added last, so outermost: a call is faulted only once it is known who asks, and logged as it was answered.
     app.add_middleware(Gate, state=state, caller=caller, log=log)
     return app

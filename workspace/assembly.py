@@ -7,6 +7,7 @@ from starlette.applications import Starlette
 from workspace.access import Access
 from workspace.app import build_app
 from workspace.clock import Clock
+from workspace.faults import Faults
 from workspace.feature_store.routes import FeatureStore
 from workspace.files import Files
 from workspace.http import Service
@@ -25,6 +26,7 @@ from workspace.unity_catalog.securables import FUNCTION, Contents
 def assemble(state: State) -> Starlette:
     """The whole workspace over an opened state folder."""
     clock = Clock(state)
+    faults = Faults()
     catalog = UnityCatalog(state)
     sql = Sql(state, catalog)
     files = Files(state)
@@ -45,6 +47,7 @@ def assemble(state: State) -> Starlette:
         Identity(state),
         Settings(state),
         clock,
+        faults,
         catalog,
         sql,
         files,
@@ -55,4 +58,4 @@ def assemble(state: State) -> Starlette:
         monitors,
         jobs,
     ]
-    return build_app(state, services, OWNER)
+    return build_app(state, services, OWNER, faults)

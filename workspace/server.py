@@ -5,15 +5,21 @@ from __future__ import annotations
 import errno
 import logging
 import socket
+import struct
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from workspace import process
 from workspace.daemon import DaemonError, health
 from workspace.state import State
 
+if TYPE_CHECKING:
+    import uvicorn
+    from starlette.types import Scope
+
 LOOPBACK = "127.0.0.1"
 _BACKLOG = 512
-_GRACEFUL_SHUTDOWN_SECONDS = 5
 
 
 def serve(folder: Path, port: int) -> None:
@@ -28,23 +34,36 @@ def serve(folder: Path, port: int) -> None:
             import uvicorn
 
             from workspace.assembly import assemble
+            from workspace.shutdown import GRACEFUL_SECONDS, BoundedServer
 
             logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s %(message)s", level=logging.WARNING)
-            server = uvicorn.Server(
+            app = assemble(state)
+            server = BoundedServer(
                 uvicorn.Config(
-                    assemble(state),
+                    app,
                     log_level="warning",
                     # The request log is the workspace's own, and holds no query strings.
                     access_log=False,
                     lifespan="on",
-                    timeout_graceful_shutdown=_GRACEFUL_SHUTDOWN_SECONDS,
+                    timeout_graceful_shutdown=GRACEFUL_SECONDS,
                 )
             )
+            app.state.drop_connection = partial(_drop, server)
             process.record(state.folder, f"http://{LOOPBACK}:{listener.getsockname()[1]}")
             server.run(sockets=[listener])
         finally:
             process.forget(state.folder)
             state.close()
+
+
+def _drop(server: uvicorn.Server, scope: Scope) -> None:
+    """Reset the connection that a request came by: the client sees ECONNRESET, not the end of an answer."""
+    for connection in server.server_state.connections:
+        if getattr(connection, "client", None) == scope["client"]:
+            # With no time to linger, closing sends a reset and throws away what was not sent.
+            option = struct.pack("ii", 1, 0)
+            connection.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, option)
+            connection.transport.abort()
 
 
 def _listen(port: int) -> socket.socket:
