@@ -9,7 +9,7 @@ from workspace.app import build_app
 from workspace.clock import Clock
 from workspace.faults import Faults
 from workspace.feature_store.routes import FeatureStore
-from workspace.files import Files
+from workspace.files import Files, WorkspaceObjects
 from workspace.http import Service
 from workspace.identity import OWNER, Identity
 from workspace.jobs import Jobs
@@ -30,6 +30,7 @@ def assemble(state: State) -> Starlette:
     catalog = UnityCatalog(state)
     sql = Sql(state, catalog)
     files = Files(state)
+    workspace_objects = WorkspaceObjects(state, clock.now_ms, OWNER.user_name)
     mlflow = Mlflow(state, catalog.containers.schema, files, OWNER.user_name)
     # Unity Catalog counts models among a schema's functions.
     catalog.add_contents(Contents(FUNCTION, mlflow.model_names, mlflow.model_id, mlflow.delete_model))
@@ -51,6 +52,7 @@ def assemble(state: State) -> Starlette:
         catalog,
         sql,
         files,
+        workspace_objects,
         mlflow,
         features,
         serving,
