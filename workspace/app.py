@@ -12,13 +12,13 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from workspace.errors import ApiError, not_implemented, unauthenticated
-from workspace.faults import FaultInjector, Faults
 from workspace.http import Call, Caller, Service, api, error_response
 from workspace.state import State
 
@@ -108,8 +108,11 @@ class Gate:
             raise unauthenticated("Invalid access token.")
 
 
-def build_app(state: State, services: Sequence[Service], caller: Caller, faults: Faults) -> Starlette:
-    """The ASGI application of a workspace made of `services`."""
+def build_app(
+    state: State, services: Sequence[Service], caller: Caller, around: Sequence[Middleware] = ()
+) -> Starlette:
+    """The ASGI application of a workspace made of `services`; `around` stands between the gate and them, outermost
+    first."""
     log = RequestLog()
 
     @asynccontextmanager
@@ -143,7 +146,8 @@ def build_app(state: State, services: Sequence[Service], caller: Caller, faults:
     app = Starlette(
         routes=routes, lifespan=lifespan, exception_handlers={ApiError: failed, Exception: failed, 405: failed}
     )
-    app.add_middleware(FaultInjector, rules=faults.rules)
+    for middleware in reversed(around):
+        app.add_middleware(middleware.cls, *middleware.args, **middleware.kwargs)
     # Added last, so outermost: a call is faulted only once it is known who asks, and logged as it was answered.
     app.add_middleware(Gate, state=state, caller=caller, log=log)
     return app

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 
 from workspace.access import Access
 from workspace.app import build_app
 from workspace.clock import Clock
-from workspace.faults import Faults
+from workspace.faults import FaultInjector, Faults
 from workspace.feature_store.routes import FeatureStore
 from workspace.files import Files, WorkspaceObjects
 from workspace.http import Service
@@ -60,4 +61,4 @@ def assemble(state: State) -> Starlette:
         monitors,
         jobs,
     ]
-    return build_app(state, services, OWNER, faults)
+    return build_app(state, services, OWNER, around=[Middleware(FaultInjector, rules=faults.rules)])
