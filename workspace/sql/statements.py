@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import logging
+import math
 import re
 import threading
+import time
 import uuid
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as StillRunning
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from workspace.errors import ApiError, invalid
@@ -37,6 +39,8 @@ WORKERS = 8
 # https://docs.databricks.com/api/workspace/statementexecution: 0 s, or 5 s to 50 s.
 _WAIT = re.compile(r"(\d+)s")
 _DEFAULT_WAIT = "10s"
+_INTERRUPT_PAUSE_SECONDS = 0.02
+_STOP_SECONDS = 3.0
 _KNOWN_FIELDS = frozenset(
     {"statement", "warehouse_id", "catalog", "schema", "parameters", "row_limit", "byte_limit", "disposition", "format"}
     | {"wait_timeout", "on_wait_timeout", "query_tags"}
@@ -53,6 +57,13 @@ class Statement:
     error: str | None = None
     result: Result | None = None
     truncated: bool = False
+    started: bool = False
+    over: threading.Event = field(default_factory=threading.Event)
+    """Set when the cursor is closed: nothing of the statement runs any more, whatever its state says."""
+
+    def close(self) -> None:
+        self.cursor.close()
+        self.over.set()
 
 
 class Statements:
@@ -100,9 +111,10 @@ class Statements:
         """Ask it to stop. One that is over stays what it is."""
         statement = self.get(statement_id)
         with self._lock:
-            if statement.state in (PENDING, RUNNING):
-                statement.state = CANCELED
-                statement.cursor.interrupt()
+            if statement.state not in (PENDING, RUNNING):
+                return
+            statement.state = CANCELED
+        threading.Thread(target=self._interrupt, args=([statement], math.inf), name="sql-cancel", daemon=True).start()
 
     def describe(self, statement: Statement) -> Json:
         """State, and the first chunk of the result where there is one."""
@@ -124,11 +136,23 @@ class Statements:
         return results.chunk(statement.result, index, statement_id)
 
     def stop(self) -> None:
+        """End what runs, cancelled or not; what cannot be interrupted in time ends with the process."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
         with self._lock:
-            for statement in self._statements.values():
-                if statement.state in (PENDING, RUNNING):
-                    statement.cursor.interrupt()
-        self._pool.shutdown(wait=True, cancel_futures=True)
+            running = [one for one in self._statements.values() if one.started and not one.over.is_set()]
+        self._interrupt(running, _STOP_SECONDS)
+
+    def _interrupt(self, statements: list[Statement], seconds: float) -> None:
+        """Interrupt until they are over: DuckDB forgets an interrupt that comes before the query."""
+        deadline = time.monotonic() + seconds
+        while statements and time.monotonic() < deadline:
+            with self._lock:
+                # Only under the lock is it known that the cursor is not closed yet.
+                for statement in statements:
+                    if not statement.over.is_set():
+                        statement.cursor.interrupt()
+            statements[0].over.wait(_INTERRUPT_PAUSE_SECONDS)
+            statements = [one for one in statements if not one.over.is_set()]
 
     def _new(self) -> Statement:
         statement = Statement(str(uuid.uuid4()), self._executor.cursor())
@@ -144,9 +168,9 @@ class Statements:
     ) -> None:
         with self._lock:
             if statement.state == CANCELED:
-                statement.cursor.close()
+                statement.close()
                 return
-            statement.state = RUNNING
+            statement.state, statement.started = RUNNING, True
         state, error, result = FAILED, None, None
         try:
             result = self._executor.run(text, given, session, statement.cursor)
@@ -170,7 +194,7 @@ class Statements:
         with self._lock:
             if statement.state != CANCELED:
                 statement.state, statement.error, statement.result = state, error, result
-            statement.cursor.close()
+            statement.close()
 
     def _wait(self, future: Future[None], statement: Statement, seconds: int, after: str) -> None:
         if seconds == 0:
