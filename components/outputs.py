@@ -64,6 +64,16 @@ class StackOutputs(_Document):
     job_ids: dict[str, str]
 
 
+def outputs_schema() -> dict[str, Any]:
+    """The JSON Schema of the document (draft 2020-12), for apps that are not in Python."""
+    schema = StackOutputs.model_json_schema(by_alias=True, mode="serialization")
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": f"stack-outputs/{CONTRACT_VERSION}",
+        **schema,
+    }
+
+
 def export_outputs(values: Mapping[str, Any]) -> None:
     """Export a stack's outputs, by the field names of `StackOutputs`.
 

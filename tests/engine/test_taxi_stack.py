@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import json
+from datetime import datetime
 from typing import Any
+from urllib.parse import urlsplit
 
+from starlette.testclient import TestClient
+
+from apps.client import AsyncPredictionClient, FareRequest, PredictionClient, outputs_from_json
+from apps.fare_service.service import build_service
 from components.outputs import StackOutputs
 from tests.support.taxi import ENDPOINT, MODEL, PROJECT, READS, Taxi, train
 
@@ -143,3 +150,36 @@ def test_the_stack_keeps_the_policies(fresh: Taxi) -> None:
     assert outcome.ok, outcome
     assert outcome.violations() == []
     assert "databricks-serving" in outcome.text, outcome
+
+
+def test_an_app_needs_nothing_but_the_outputs(running: Taxi) -> None:
+    deployed = outputs_from_json(json.dumps(running.project.outputs()))
+    # The outputs were written where this copy was deployed first, on another port.
+    url = f"{running.server.host}{urlsplit(deployed.endpoint_url).path}"
+    outputs = deployed.model_copy(update={"endpoint_url": url})
+    headers = {"Authorization": f"Bearer {running.server.token}"}
+    ride = FareRequest(
+        pickup_zip="10065",
+        dropoff_zip="10017",
+        pickup=datetime(2019, 3, 23, 20, 21),
+        dropoff=datetime(2019, 3, 23, 20, 27),
+        trip_distance=1.6,
+    )
+    with PredictionClient(outputs.endpoint_url, lambda: headers) as client:
+        answer = client.predict([ride.record()])
+    assert list(answer.values) == running.ask({"dataframe_records": [RECORD]})["predictions"]
+    assert answer.served_entity == outputs.served_entities[0].name
+
+    service = build_service(outputs, AsyncPredictionClient(outputs.endpoint_url, lambda: headers))
+    with TestClient(service) as http:
+        fare = http.get(
+            "/fare",
+            params={
+                "pickup_zip": "10065",
+                "dropoff_zip": "10017",
+                "pickup": "2019-03-23T16:21:00-04:00",
+                "dropoff": "2019-03-23T16:27:00-04:00",
+                "trip_distance": "1.6",
+            },
+        )
+    assert fare.json()["fare_amount"] == round(answer.values[0], 2)

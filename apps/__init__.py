@@ -1,0 +1,1 @@
+"""Consumers of stack outputs. They import nothing of the project's other rooms."""
