@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-import hmac
 import logging
 import threading
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
 from starlette.applications import Starlette
+from starlette.datastructures import Headers
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from workspace.errors import ApiError, not_implemented, unauthenticated
+from workspace.errors import ApiError, not_implemented
 from workspace.http import Call, Caller, Service, api, error_response
+from workspace.identity.caller import OWNER, acting_as
 from workspace.state import State
 
 logger = logging.getLogger("workspace")
@@ -28,6 +29,8 @@ logger = logging.getLogger("workspace")
 # A presigned URL carries its own permission.
 OPEN_PATHS = ("/.well-known/", "/oidc/", "/health", "/_blob/")
 OWN_PATHS = "/_workspace/"
+Authenticate = Callable[[str], Caller]
+"""From the `Authorization` header, empty where there is none, to the caller; ApiError 401 for anybody else."""
 REQUEST_LOG_LENGTH = 20_000
 
 
@@ -63,10 +66,10 @@ class RequestLog:
 class Gate:
     """ASGI middleware: who is asking, what it took, and an answer in the service's shape whatever happens."""
 
-    def __init__(self, app: ASGIApp, state: State, caller: Caller, log: RequestLog) -> None:
+    def __init__(self, app: ASGIApp, state: State, authenticate: Authenticate, log: RequestLog) -> None:
         self._app = app
         self._state = state
-        self._caller = caller
+        self._authenticate = authenticate
         self._log = log
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -88,10 +91,12 @@ class Gate:
             await send(message)
 
         try:
+            caller = OWNER
             if not path.startswith(OPEN_PATHS):
-                self._authenticate(Request(scope))
-            scope.setdefault("state", {})["caller"] = self._caller
-            await self._app(scope, receive, send_and_note)
+                caller = self._authenticate(Headers(scope=scope).get("authorization", ""))
+            scope.setdefault("state", {})["caller"] = caller
+            with acting_as(caller):
+                await self._app(scope, receive, send_and_note)
         except ApiError as error:
             await error_response(error)(scope, receive, send_and_note)
         finally:
@@ -100,16 +105,9 @@ class Gate:
                 seen = status if answered or fault is None else None
                 self._log.add(method, path, seen, time.perf_counter() - started, fault)
 
-    def _authenticate(self, request: Request) -> None:
-        scheme, _, token = request.headers.get("authorization", "").partition(" ")
-        if scheme.lower() != "bearer" or not token:
-            raise unauthenticated("Credential was not sent or was of an unsupported type for this API.")
-        if not hmac.compare_digest(token.strip().encode(), self._state.token.encode()):
-            raise unauthenticated("Invalid access token.")
-
 
 def build_app(
-    state: State, services: Sequence[Service], caller: Caller, around: Sequence[Middleware] = ()
+    state: State, services: Sequence[Service], authenticate: Authenticate, around: Sequence[Middleware] = ()
 ) -> Starlette:
     """The ASGI application of a workspace made of `services`; `around` stands between the gate and them, outermost
     first."""
@@ -149,5 +147,5 @@ def build_app(
     for middleware in reversed(around):
         app.add_middleware(middleware.cls, *middleware.args, **middleware.kwargs)
     # Added last, so outermost: a call is faulted only once it is known who asks, and logged as it was answered.
-    app.add_middleware(Gate, state=state, caller=caller, log=log)
+    app.add_middleware(Gate, state=state, authenticate=authenticate, log=log)
     return app

@@ -8,7 +8,7 @@ from starlette.middleware import Middleware
 from workspace.access import Access
 from workspace.app import build_app
 from workspace.clock import Clock
-from workspace.faults import FaultInjector, Faults
+from workspace.faults import FaultInjector, Faults, StaleReads
 from workspace.feature_store.routes import FeatureStore
 from workspace.files import Files, WorkspaceObjects
 from workspace.http import Service
@@ -27,6 +27,8 @@ from workspace.unity_catalog.securables import FUNCTION, Contents
 def assemble(state: State) -> Starlette:
     """The whole workspace over an opened state folder."""
     clock = Clock(state)
+    identity = Identity(state, clock)
+    settings = Settings(state)
     faults = Faults()
     catalog = UnityCatalog(state)
     sql = Sql(state, catalog)
@@ -46,8 +48,8 @@ def assemble(state: State) -> Starlette:
     }
     access = Access(state, creators)
     services: list[Service] = [
-        Identity(state),
-        Settings(state),
+        identity,
+        settings,
         clock,
         faults,
         catalog,
@@ -61,4 +63,8 @@ def assemble(state: State) -> Starlette:
         monitors,
         jobs,
     ]
-    return build_app(state, services, OWNER, around=[Middleware(FaultInjector, rules=faults.rules)])
+    around = [
+        Middleware(FaultInjector, rules=faults.rules),
+        Middleware(StaleReads, lag=settings.get, now=clock.now),
+    ]
+    return build_app(state, services, identity.authenticate, around)

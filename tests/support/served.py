@@ -27,7 +27,9 @@ def served(state: State, services: Sequence[Service]) -> Iterator[WorkspaceClien
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
         listener.bind(("127.0.0.1", 0))
         server = uvicorn.Server(
-            uvicorn.Config(build_app(state, services, CALLER), log_level="warning", timeout_graceful_shutdown=5)
+            uvicorn.Config(
+                build_app(state, services, lambda _: CALLER), log_level="warning", timeout_graceful_shutdown=5
+            )
         )
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
