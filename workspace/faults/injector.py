@@ -6,8 +6,9 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
+from workspace.faults.answers import Answer, keep_in
 from workspace.faults.rules import Rule, Rules, When
 from workspace.http import error_response
 
@@ -28,9 +29,9 @@ class FaultInjector:
             await self._app(scope, receive, send)
             return
         scope.setdefault("state", {})["fault"] = rule.id
-        held: list[Message] = []
+        held: Answer = []
         if rule.when is When.AFTER:
-            await self._app(scope, receive, _keep_in(held))
+            await self._app(scope, receive, keep_in(held))
         await asyncio.sleep(rule.delay_ms / 1000)
         if rule.reset or rule.status is not None:
             await _fail(rule, scope, receive, send)
@@ -39,13 +40,6 @@ class FaultInjector:
         else:
             for message in held:
                 await send(message)
-
-
-def _keep_in(held: list[Message]) -> Send:
-    async def keep(message: Message) -> None:
-        held.append(message)
-
-    return keep
 
 
 async def _fail(rule: Rule, scope: Scope, receive: Receive, send: Send) -> None:
