@@ -26,8 +26,10 @@ from workspace.state import State
 logger = logging.getLogger("workspace")
 
 # What a client must be able to read before it has a token: host metadata and OAuth discovery.
-# A presigned URL carries its own permission.
-OPEN_PATHS = ("/.well-known/", "/oidc/", "/health", "/_blob/")
+# A presigned URL carries its own permission; the console has sessions of its own, and a bearer token opens none.
+OPEN_PATHS = ("/.well-known/", "/oidc/", "/health", "/_blob/", "/_workspace/console")
+FRONT_DOOR = "/"
+"""Leads a browser to the console."""
 OWN_PATHS = "/_workspace/"
 Authenticate = Callable[[str], Caller]
 """From the `Authorization` header, empty where there is none, to the caller; ApiError 401 for anybody else."""
@@ -92,7 +94,7 @@ class Gate:
 
         try:
             caller = OWNER
-            if not path.startswith(OPEN_PATHS):
+            if path != FRONT_DOOR and not path.startswith(OPEN_PATHS):
                 caller = self._authenticate(Headers(scope=scope).get("authorization", ""))
             scope.setdefault("state", {})["caller"] = caller
             with acting_as(caller):

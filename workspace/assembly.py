@@ -8,6 +8,7 @@ from starlette.middleware import Middleware
 from workspace.access import Access
 from workspace.app import build_app
 from workspace.clock import Clock
+from workspace.console import Console
 from workspace.faults import FaultInjector, Faults, StaleReads
 from workspace.feature_store.routes import FeatureStore
 from workspace.files import Files, WorkspaceObjects
@@ -62,6 +63,7 @@ def assemble(state: State) -> Starlette:
         access,
         monitors,
         jobs,
+        Console(state, OWNER),
     ]
     around = [
         Middleware(FaultInjector, rules=faults.rules),
