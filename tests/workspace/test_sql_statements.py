@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 
+import httpx
+import pyarrow as pa
 import pytest
 from databricks.sdk import WorkspaceClient
 from databricks.sdk.errors import BadRequest, InvalidParameterValue, NotFound, ResourceAlreadyExists
@@ -108,19 +111,123 @@ def test_a_row_limit_cuts_off_and_says_so(client: WorkspaceClient) -> None:
     assert response.result.data_array == [["1"], ["2"]]
 
 
+def test_a_byte_limit_cuts_off_and_says_so(client: WorkspaceClient) -> None:
+    response = client.statement_execution.execute_statement(
+        statement="SELECT CAST(explode(sequence(1, 1000)) AS BIGINT) AS i", warehouse_id="local", byte_limit=400
+    )
+    assert response.manifest is not None
+    assert response.manifest.truncated is True
+    assert 40 <= (response.manifest.total_row_count or 0) <= 50
+
+
+def test_a_result_too_long_for_an_answer_fails_and_names_the_way_out(client: WorkspaceClient) -> None:
+    text = "SELECT repeat('x', 1000) AS t, i FROM (SELECT explode(sequence(1, 27000)) AS i)"
+    response = client.statement_execution.execute_statement(statement=text, warehouse_id="local", wait_timeout="50s")
+    assert state(response) is StatementState.FAILED
+    assert response.status is not None
+    assert response.status.error is not None
+    assert "disposition=EXTERNAL_LINKS" in (response.status.error.message or "")
+    linked = client.statement_execution.execute_statement(
+        statement=text, warehouse_id="local", wait_timeout="50s", disposition=Disposition.EXTERNAL_LINKS
+    )
+    assert state(linked) is StatementState.SUCCEEDED
+
+
+def links(client: WorkspaceClient, statement: str, form: Format) -> tuple[list[bytes], StatementResponse]:
+    """All chunks, each fetched from its link without credentials."""
+    response = client.statement_execution.execute_statement(
+        statement=statement,
+        warehouse_id="local",
+        disposition=Disposition.EXTERNAL_LINKS,
+        format=form,
+        wait_timeout="50s",
+    )
+    chunks = []
+    data = response.result
+    while data is not None and data.external_links:
+        (link,) = data.external_links
+        answer = httpx.get(link.external_link or "")
+        assert answer.status_code == 200, answer.text
+        assert len(answer.content) == link.byte_count
+        chunks.append(answer.content)
+        if link.next_chunk_index is None:
+            break
+        data = client.statement_execution.get_statement_result_chunk_n(
+            response.statement_id or "", link.next_chunk_index
+        )
+    return chunks, response
+
+
+def test_arrow_chunks_come_by_links(client: WorkspaceClient) -> None:
+    chunks, response = links(
+        client,
+        "SELECT i, CAST(i AS DECIMAL(10,2)) AS d, named_struct('a', array(i)) AS s, INTERVAL 2 DAYS AS v "
+        "FROM (SELECT explode(sequence(1, 45000)) AS i)",
+        Format.ARROW_STREAM,
+    )
+    assert response.manifest is not None
+    assert response.manifest.format is Format.ARROW_STREAM
+    assert response.manifest.total_byte_count == sum(map(len, chunks))
+    tables = [pa.ipc.open_stream(chunk).read_all() for chunk in chunks]
+    rows = pa.concat_tables(tables)
+    assert [table.num_rows for table in tables] == [20000, 20000, 5000]
+    assert rows.column("i").to_pylist() == list(range(1, 45001))
+    assert rows.schema.field("d").type == pa.decimal128(10, 2)
+    assert rows.column("s")[0].as_py() == {"a": [1]}
+    assert rows.column("v")[0].as_py() == "2 00:00:00.000000000"
+
+
+def test_csv_and_json_chunks_come_by_links(client: WorkspaceClient) -> None:
+    statement = "SELECT * FROM VALUES (1, 'a,b'), (2, NULL) t(n, s)"
+    assert links(client, statement, Format.CSV)[0] == [b'n,s\r\n1,"a,b"\r\n2,null\r\n']
+    assert json.loads(links(client, statement, Format.JSON_ARRAY)[0][0]) == [["1", "a,b"], ["2", None]]
+
+
+def test_a_link_opens_its_own_chunk_only(client: WorkspaceClient) -> None:
+    response = client.statement_execution.execute_statement(
+        statement="SELECT 1", warehouse_id="local", disposition=Disposition.EXTERNAL_LINKS
+    )
+    assert response.result is not None
+    (link,) = response.result.external_links or []
+    address = link.external_link or ""
+    assert httpx.get(address).status_code == 200
+    assert httpx.get(address.replace("/0?", "/1?")).status_code == 403
+    assert httpx.get(address.partition("?")[0]).status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("statement", 7, "statement must be a string"),
+        ("row_limit", 0, "row_limit must be a whole number of 1 or more"),
+        ("byte_limit", "much", "byte_limit must be a whole number"),
+        ("parameters", {"a": 1}, "parameters must be a list"),
+        ("parameters", [{"value": "1"}], "parameter has a name"),
+        ("disposition", "ELSEWHERE", "disposition must be one of"),
+        ("on_wait_timeout", "WAIT", "on_wait_timeout must be one of"),
+        ("colour", "red", "does not know the field"),
+    ],
+)
+def test_a_field_that_is_wrong_is_named(client: WorkspaceClient, field: str, value: object, message: str) -> None:
+    body = {"statement": "SELECT 1", "warehouse_id": "local", field: value}
+    with pytest.raises(InvalidParameterValue, match=message):
+        client.api_client.do("POST", "/api/2.0/sql/statements", body=body)
+
+
+def test_the_sql_state_is_a_field_of_the_status(client: WorkspaceClient) -> None:
+    response = client.statement_execution.execute_statement(statement="SELECT nothing", warehouse_id="local")
+    assert response.status is not None
+    assert response.status.sql_state == "42703"
+
+
 def test_what_the_api_does_not_do_is_refused(client: WorkspaceClient) -> None:
     execute = client.statement_execution.execute_statement
     with pytest.raises(NotFound, match="SQL warehouse other does not exist"):
         execute(statement="SELECT 1", warehouse_id="other")
     with pytest.raises(InvalidParameterValue, match="0s, or from 5s to 50s"):
         execute(statement="SELECT 1", warehouse_id="local", wait_timeout="90s")
-    with pytest.raises(InvalidParameterValue, match="INLINE"):
-        execute(
-            statement="SELECT 1",
-            warehouse_id="local",
-            disposition=Disposition.EXTERNAL_LINKS,
-            format=Format.ARROW_STREAM,
-        )
+    with pytest.raises(InvalidParameterValue, match="INLINE supports format JSON_ARRAY only"):
+        execute(statement="SELECT 1", warehouse_id="local", format=Format.ARROW_STREAM)
     with pytest.raises(NotFound):
         client.statement_execution.get_statement(str(uuid.uuid4()))
 

@@ -6,17 +6,21 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
+from starlette.responses import Response
 from starlette.routing import BaseRoute
 
 from workspace.errors import bad_request, invalid
+from workspace.files.presigned import PREFIX, UrlSigner
 from workspace.http import Call, Json, api
 from workspace.identity import OWNER
 from workspace.sql import warehouses
+from workspace.sql.delivery import BLOBS
 from workspace.sql.engine import Engine
 from workspace.sql.errors import SqlError
 from workspace.sql.executor import Executor
 from workspace.sql.queries import Queries, SavedQuery
-from workspace.sql.statements import Statements, named_parameters
+from workspace.sql.requests import named_parameters
+from workspace.sql.statements import Statements
 from workspace.state import State
 from workspace.unity_catalog.service import FIRST_CATALOG, UnityCatalog
 
@@ -31,7 +35,9 @@ class Sql:
     def __init__(self, state: State, catalog: UnityCatalog) -> None:
         self._engine = Engine()
         self._executor = Executor(catalog, self._engine)
-        self._statements = Statements(self._executor, FIRST_CATALOG, DEFAULT_SCHEMA, OWNER.user_name)
+        self._statements = Statements(
+            self._executor, FIRST_CATALOG, DEFAULT_SCHEMA, OWNER.user_name, UrlSigner(state.token)
+        )
         self._queries = Queries(state.documents)
 
     def execute(
@@ -68,6 +74,7 @@ class Sql:
             api("GET", f"{STATEMENTS}/{{id}}", self._get),
             api("POST", f"{STATEMENTS}/{{id}}/cancel", self._cancel),
             api("GET", f"{STATEMENTS}/{{id}}/result/chunks/{{index}}", self._chunk),
+            api("GET", f"{PREFIX}{BLOBS}/{{id}}/{{index}}", self._blob),
             *warehouses.routes(),
             api("POST", QUERIES, lambda call: queries.create(call.body, call.caller.user_name)),
             api("GET", QUERIES, self._list_queries),
@@ -85,19 +92,22 @@ class Sql:
     def _submit(self, call: Call) -> Json:
         warehouse, _ = call.require("warehouse_id", "statement")
         warehouses.require(warehouse)
-        return self._statements.submit(call.body)
+        return self._statements.submit(call.body, call.headers["host"])
 
     def _get(self, call: Call) -> Json:
-        return self._statements.describe(self._statements.get(call.path["id"]))
+        return self._statements.describe(self._statements.get(call.path["id"]), call.headers["host"])
 
     def _cancel(self, call: Call) -> Json:
         self._statements.cancel(call.path["id"])
         return {}
 
     def _chunk(self, call: Call) -> Json:
-        if not call.path["index"].isdigit():
-            raise invalid(f"chunk_index must be a number, received '{call.path['index']}'")
-        return self._statements.chunk(call.path["id"], int(call.path["index"]))
+        return self._statements.chunk(call.path["id"], _index(call), call.headers["host"])
+
+    def _blob(self, call: Call) -> Response:
+        _index(call)
+        content, media_type = self._statements.blob(call.path["id"], call.path["index"], call.query)
+        return Response(content, media_type=media_type)
 
     def _list_queries(self, call: Call) -> Json:
         size = call.query.get("page_size", "0")
@@ -111,3 +121,10 @@ class Sql:
     def _trash_query(self, call: Call) -> Json:
         self._queries.trash(call.path["id"])
         return {}
+
+
+def _index(call: Call) -> int:
+    text = call.path["index"]
+    if not (text.isascii() and text.isdigit() and len(text) < 10):
+        raise invalid(f"chunk_index must be a number, received '{text}'")
+    return int(text)

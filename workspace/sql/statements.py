@@ -9,20 +9,21 @@ import threading
 import time
 import uuid
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as StillRunning
 from dataclasses import dataclass, field
 from typing import Any
 
-from workspace.errors import ApiError, invalid
+from workspace.errors import ApiError
+from workspace.files.presigned import UrlSigner
 from workspace.http import Json
-from workspace.sql import results
-from workspace.sql.engine import CancelledError, Cursor, Result
+from workspace.sql.delivery import INLINE_BYTES, Delivered, verified
+from workspace.sql.engine import CancelledError, Cursor
 from workspace.sql.errors import SqlError
 from workspace.sql.executor import Executor
 from workspace.sql.names import Session
-from workspace.sql.parsing import Parameter
+from workspace.sql.requests import CANCEL, Request
 
 logger = logging.getLogger("workspace")
 
@@ -36,15 +37,14 @@ PENDING, RUNNING, SUCCEEDED, FAILED, CANCELED, CLOSED = (
 )
 KEPT = 200
 WORKERS = 8
-# https://docs.databricks.com/api/workspace/statementexecution: 0 s, or 5 s to 50 s.
-_WAIT = re.compile(r"(\d+)s")
-_DEFAULT_WAIT = "10s"
+_SQL_STATE = re.compile(r"SQLSTATE: (\w{5})")
+_TOO_LONG = (
+    "Inline byte limit exceeded. Statements executed with disposition=INLINE can have a result size of at most "
+    f"{INLINE_BYTES} bytes. Please execute the statement with disposition=EXTERNAL_LINKS if you want to download the "
+    "full result."
+)
 _INTERRUPT_PAUSE_SECONDS = 0.02
 _STOP_SECONDS = 3.0
-_KNOWN_FIELDS = frozenset(
-    {"statement", "warehouse_id", "catalog", "schema", "parameters", "row_limit", "byte_limit", "disposition", "format"}
-    | {"wait_timeout", "on_wait_timeout", "query_tags"}
-)
 
 
 @dataclass
@@ -55,8 +55,7 @@ class Statement:
     cursor: Cursor
     state: str = PENDING
     error: str | None = None
-    result: Result | None = None
-    truncated: bool = False
+    result: Delivered | None = None
     started: bool = False
     over: threading.Event = field(default_factory=threading.Event)
     """Set when the cursor is closed: nothing of the statement runs any more, whatever its state says."""
@@ -69,10 +68,13 @@ class Statement:
 class Statements:
     """The newest statements of this server; they do not outlive it, as results of Databricks do not outlive an hour."""
 
-    def __init__(self, executor: Executor, default_catalog: str, default_schema: str, user: str) -> None:
+    def __init__(
+        self, executor: Executor, default_catalog: str, default_schema: str, user: str, signer: UrlSigner
+    ) -> None:
         self._executor = executor
         self._defaults = (default_catalog, default_schema)
         self._user = user
+        self._signer = signer
         self._statements: OrderedDict[str, Statement] = OrderedDict()
         self._lock = threading.Lock()
         self._pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="sql")
@@ -80,25 +82,14 @@ class Statements:
     def session(self, catalog: str | None, schema: str | None) -> Session:
         return Session((catalog or self._defaults[0]).lower(), (schema or self._defaults[1]).lower(), self._user)
 
-    def submit(self, body: Mapping[str, Any]) -> Json:
-        """Run a statement, and wait for it as long as the request says."""
-        unknown = sorted(set(body) - _KNOWN_FIELDS)
-        if unknown:
-            raise invalid(f"the embedded workspace does not know the field(s) {unknown} of a statement")
-        if body.get("disposition", "INLINE") != "INLINE" or body.get("format", "JSON_ARRAY") != "JSON_ARRAY":
-            raise invalid("the embedded workspace answers with disposition INLINE and format JSON_ARRAY only")
-        seconds = _seconds(body.get("wait_timeout", _DEFAULT_WAIT))
-        after = body.get("on_wait_timeout", "CONTINUE")
-        if after not in ("CONTINUE", "CANCEL"):
-            raise invalid(f"on_wait_timeout must be CONTINUE or CANCEL, received '{after}'")
-        if seconds == 0 and after == "CANCEL":
-            raise invalid("on_wait_timeout CANCEL needs a wait_timeout of 5s or more")
-        session = self.session(body.get("catalog"), body.get("schema"))
-        given = named_parameters(body.get("parameters") or [])
+    def submit(self, body: Mapping[str, Any], host: str) -> Json:
+        """Run a statement, and wait for it as long as the request says; `host` is what links are made for."""
+        request = Request.of(body)
+        session = self.session(request.catalog, request.schema)
         statement = self._new()
-        future = self._pool.submit(self._run, statement, str(body["statement"]), given, session, body.get("row_limit"))
-        self._wait(future, statement, seconds, after)
-        return self.describe(statement)
+        future = self._pool.submit(self._run, statement, request, session)
+        self._wait(future, statement, request.wait_seconds, request.after_wait)
+        return self.describe(statement, host)
 
     def get(self, statement_id: str) -> Statement:
         with self._lock:
@@ -116,24 +107,37 @@ class Statements:
             statement.state = CANCELED
         threading.Thread(target=self._interrupt, args=([statement], math.inf), name="sql-cancel", daemon=True).start()
 
-    def describe(self, statement: Statement) -> Json:
+    def describe(self, statement: Statement, host: str) -> Json:
         """State, and the first chunk of the result where there is one."""
         status: Json = {"state": statement.state}
         if statement.error is not None and statement.state == FAILED:
-            status["error"] = {"error_code": "BAD_REQUEST", "message": statement.error}
+            internal = statement.error.startswith("[INTERNAL_ERROR]")
+            code = "INTERNAL_ERROR" if internal else "BAD_REQUEST"
+            status["error"] = {"error_code": code, "message": statement.error}
+            if found := _SQL_STATE.search(statement.error):
+                status["sql_state"] = found.group(1)
         answer: Json = {"statement_id": statement.id, "status": status}
         if statement.state == SUCCEEDED and statement.result is not None:
-            answer["manifest"] = results.manifest(statement.result, truncated=statement.truncated)
-            answer["result"] = results.chunk(statement.result, 0, statement.id)
+            answer["manifest"] = statement.result.manifest()
+            answer["result"] = statement.result.chunk(0, statement.id, host, self._signer)
         return answer
 
-    def chunk(self, statement_id: str, index: int) -> Json:
+    def chunk(self, statement_id: str, index: int, host: str) -> Json:
+        return self._with_chunk(statement_id, index).chunk(index, statement_id, host, self._signer)
+
+    def blob(self, statement_id: str, index: str, query: Mapping[str, str]) -> tuple[bytes, str]:
+        """What a link leads to, and its media type; ApiError 403 where the link is not one that was given out."""
+        verified(self._signer, statement_id, index, query)
+        result = self._with_chunk(statement_id, int(index))
+        return result.encoded(int(index)), result.media_type
+
+    def _with_chunk(self, statement_id: str, index: int) -> Delivered:
         statement = self.get(statement_id)
         if statement.state != SUCCEEDED or statement.result is None:
             raise ApiError(400, "BAD_REQUEST", f"The statement {statement_id} is {statement.state}: it has no result.")
-        if not 0 <= index < max(1, results.chunk_count(statement.result)):
+        if not 0 <= index < max(1, statement.result.chunk_count):
             raise ApiError(400, "BAD_REQUEST", f"The statement {statement_id} has no chunk {index}.")
-        return results.chunk(statement.result, index, statement_id)
+        return statement.result
 
     def stop(self) -> None:
         """End what runs, cancelled or not; what cannot be interrupted in time ends with the process."""
@@ -163,9 +167,7 @@ class Statements:
                 del self._statements[old]
         return statement
 
-    def _run(
-        self, statement: Statement, text: str, given: list[Parameter], session: Session, row_limit: int | None
-    ) -> None:
+    def _run(self, statement: Statement, request: Request, session: Session) -> None:
         with self._lock:
             if statement.state == CANCELED:
                 statement.close()
@@ -173,8 +175,12 @@ class Statements:
             statement.state, statement.started = RUNNING, True
         state, error, result = FAILED, None, None
         try:
-            result = self._executor.run(text, given, session, statement.cursor)
-            state = SUCCEEDED
+            found = self._executor.run(request.statement, request.parameters, session, statement.cursor)
+            result = Delivered.of(found, request)
+            if result.too_long:
+                result, error = None, _TOO_LONG
+            else:
+                state = SUCCEEDED
         except CancelledError:
             state = CANCELED
         except SqlError as failure:
@@ -182,15 +188,10 @@ class Statements:
         except Exception as failure:
             logger.exception("a statement failed in a way that nobody foresaw")
             error = f"[INTERNAL_ERROR] {type(failure).__name__}: {failure}"
-            raise
         finally:
-            self._close(statement, state, error, result, row_limit)
+            self._close(statement, state, error, result)
 
-    def _close(
-        self, statement: Statement, state: str, error: str | None, result: Result | None, row_limit: int | None
-    ) -> None:
-        if result is not None and row_limit is not None and result.rows.num_rows > row_limit:
-            result, statement.truncated = Result(result.columns, result.rows.slice(0, row_limit)), True
+    def _close(self, statement: Statement, state: str, error: str | None, result: Delivered | None) -> None:
         with self._lock:
             if statement.state != CANCELED:
                 statement.state, statement.error, statement.result = state, error, result
@@ -202,24 +203,5 @@ class Statements:
         try:
             future.result(timeout=seconds)
         except StillRunning:
-            if after == "CANCEL":
+            if after == CANCEL:
                 self.cancel(statement.id)
-
-
-def named_parameters(given: Sequence[Mapping[str, Any]]) -> list[Parameter]:
-    """Named parameters of a request; ApiError 400 for one without a name."""
-    found = []
-    for item in given:
-        if not item.get("name"):
-            raise invalid("a statement's parameter has a name; positional parameters (?) are not carried out")
-        value = item.get("value")
-        found.append(Parameter(str(item["name"]), None if value is None else str(value), item.get("type") or "STRING"))
-    return found
-
-
-def _seconds(text: str) -> int:
-    match = _WAIT.fullmatch(str(text))
-    seconds = int(match.group(1)) if match else -1
-    if seconds != 0 and not 5 <= seconds <= 50:
-        raise invalid(f"wait_timeout must be 0s, or from 5s to 50s; received '{text}'")
-    return seconds
