@@ -34,10 +34,13 @@ def assemble(state: State) -> Starlette:
     catalog = UnityCatalog(state)
     sql = Sql(state, catalog)
     files = Files(state)
+    catalog.add_volumes(files)
     workspace_objects = WorkspaceObjects(state, clock.now_ms, OWNER.user_name)
     mlflow = Mlflow(state, catalog.containers.schema, files, OWNER.user_name)
     # Unity Catalog counts models among a schema's functions.
-    catalog.add_contents(Contents(FUNCTION, mlflow.model_names, mlflow.model_id, mlflow.delete_model))
+    catalog.add_contents(
+        Contents(FUNCTION, mlflow.model_names, mlflow.model_id, mlflow.delete_model, mlflow.model_owner)
+    )
     monitors = Monitors(state, CatalogView(table=catalog.tables.get, require_schema=catalog.containers.schema))
     features = FeatureStore(state, catalog)
     serving = Serving(state, catalog, mlflow, features)

@@ -93,6 +93,10 @@ class Mlflow:
         """What tells a model from one made anew under its name. ApiError 404 where there is no such model."""
         return self.registry().model(ModelName.parse(full_name)).id
 
+    def model_owner(self, full_name: str) -> str:
+        """The name of a model's owner. ApiError 404 where there is no such model."""
+        return self.registry().model(ModelName.parse(full_name)).owner
+
     def delete_model(self, full_name: str) -> None:
         """Delete a model with its versions and their files. ApiError 404 where there is no such model."""
         self.registry().delete_model(ModelName.parse(full_name))

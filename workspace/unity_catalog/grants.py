@@ -1,6 +1,7 @@
 """Grants: which principal has which privileges on which securable.
 
-Principals are taken as they come: the embedded workspace has no directory of users and groups.
+A principal that the workspace's directory does not have is taken for one of the account's: the embedded workspace has
+no account to look it up in. Only its own groups are known to be none of them.
 """
 
 from __future__ import annotations
@@ -9,7 +10,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from workspace.documents import Document, Documents
-from workspace.errors import invalid
+from workspace.errors import ApiError, invalid
+from workspace.identity.directory import ADMINS, USERS
 from workspace.unity_catalog.securables import PRIVILEGES, Securable, Securables
 
 _KIND = "grants"
@@ -24,7 +26,7 @@ class Grants:
 
     def get(self, kind: str, full_name: str, principal: str | None = None) -> list[dict[str, Any]]:
         """Direct grants, by principal."""
-        granted = self._of(self._securables.find(kind, full_name))
+        granted = self.direct(self._securables.find(kind, full_name))
         return [
             {"principal": who, "privileges": privileges}
             for who, privileges in sorted(granted.items())
@@ -60,7 +62,7 @@ class Grants:
                 if holder is securable
                 else {"inherited_from_type": holder.kind.upper(), "inherited_from_name": holder.full_name}
             )
-            for who, privileges in self._of(holder).items():
+            for who, privileges in self.direct(holder).items():
                 found.setdefault(who, []).extend({"privilege": privilege, **origin} for privilege in privileges)
         return [
             {"principal": who, "privileges": privileges}
@@ -68,7 +70,15 @@ class Grants:
             if principal in (None, who)
         ]
 
-    def _of(self, securable: Securable) -> dict[str, list[str]]:
+    def move(self, kind: str, full_name: str, new_name: str) -> None:
+        """Let the grants of an object follow it to its new name."""
+        document = self._documents.get(_KIND, f"{kind}:{full_name}")
+        if document is not None:
+            self._documents.put(_KIND, f"{kind}:{new_name}", document)
+            self._documents.delete(_KIND, f"{kind}:{full_name}")
+
+    def direct(self, securable: Securable) -> dict[str, list[str]]:
+        """Privileges by principal, without what is inherited."""
         document = self._documents.get(_KIND, securable.key)
         if document is None or document["identity"] != securable.identity:
             return {}
@@ -80,6 +90,9 @@ def _checked(securable: Securable, change: Mapping[str, Any]) -> tuple[str, set[
     principal = change.get("principal")
     if not principal:
         raise invalid("Missing required field: changes.principal")
+    if principal in (ADMINS, USERS) and change.get("add"):
+        # Groups of the workspace are no principals of Unity Catalog, whose principals are the account's.
+        raise ApiError(404, "PRINCIPAL_DOES_NOT_EXIST", f"Could not find principal with name {principal}.")
     add, remove = (_privileges(change.get(name)) for name in ("add", "remove"))
     for privilege in sorted(add):
         if privilege not in PRIVILEGES[securable.kind]:

@@ -6,18 +6,21 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from workspace.errors import invalid
+from workspace.identity.caller import OWNER
 from workspace.unity_catalog import names
 
-METASTORE, CATALOG, SCHEMA, TABLE, FUNCTION = "metastore", "catalog", "schema", "table", "function"
+METASTORE, CATALOG, SCHEMA, TABLE, VOLUME, FUNCTION = "metastore", "catalog", "schema", "table", "volume", "function"
 
 _IN_SCHEMA = frozenset({"ALL_PRIVILEGES", "MANAGE", "APPLY_TAG", "BROWSE"})
 _TABLE = _IN_SCHEMA | {"SELECT", "MODIFY", "REFRESH"}
 _FUNCTION = _IN_SCHEMA | {"EXECUTE", "CREATE_MODEL_VERSION"}
+_VOLUME = _IN_SCHEMA | {"READ_VOLUME", "WRITE_VOLUME"}
 _SCHEMA = (
     _TABLE
     | _FUNCTION
     | {"USE_SCHEMA", "CREATE_TABLE", "CREATE_FUNCTION", "CREATE_MODEL", "CREATE_VOLUME", "CREATE_MATERIALIZED_VIEW"}
-    | {"READ_VOLUME", "WRITE_VOLUME", "EXTERNAL_USE_SCHEMA"}
+    | _VOLUME
+    | {"EXTERNAL_USE_SCHEMA"}
 )
 # https://docs.databricks.com/data-governance/unity-catalog/manage-privileges/privileges.html: a container takes the
 # privileges of what is in it, for all of it.
@@ -26,8 +29,11 @@ PRIVILEGES: dict[str, frozenset[str]] = {
     CATALOG: frozenset(_SCHEMA | {"USE_CATALOG", "CREATE_SCHEMA"}),
     SCHEMA: frozenset(_SCHEMA),
     TABLE: frozenset(_TABLE),
+    VOLUME: frozenset(_VOLUME),
     FUNCTION: frozenset(_FUNCTION),
 }
+# What ALL_PRIVILEGES does not say (same page): these are granted by name.
+NOT_IN_ALL = frozenset({"ALL_PRIVILEGES", "MANAGE", "EXTERNAL_USE_SCHEMA"})
 
 
 @dataclass(frozen=True)
@@ -35,13 +41,15 @@ class Contents:
     """One kind of object that lives in schemas: tables; models, which Unity Catalog counts among the functions."""
 
     securable: str
-    """`table` or `function`."""
+    """`table`, `volume` or `function`."""
     names: Callable[[str], list[str]]
     """Full names of the objects in the schema of this full name."""
     identity: Callable[[str], str]
     """What tells the object of this full name from one made anew under its name; raises ApiError 404."""
     drop: Callable[[str], object]
     """Delete the object of this full name."""
+    owner: Callable[[str], str]
+    """The name of its owner: user, service principal or group; raises ApiError 404."""
 
 
 @dataclass(frozen=True)
@@ -63,9 +71,19 @@ class Securables:
     def __init__(self, metastore_id: str) -> None:
         self._metastore_id = metastore_id
         self._identity: dict[str, Callable[[str], str]] = {METASTORE: self._metastore}
+        self._owner: dict[str, Callable[[str], str]] = {METASTORE: lambda _: OWNER.user_name}
 
-    def add(self, kind: str, identity: Callable[[str], str]) -> None:
+    def add(self, kind: str, identity: Callable[[str], str], owner: Callable[[str], str]) -> None:
         self._identity[kind] = identity
+        self._owner[kind] = owner
+
+    def owner(self, securable: Securable) -> str:
+        """Raises ApiError 404 where it is gone meanwhile."""
+        return self._owner[securable.kind](securable.full_name)
+
+    @property
+    def metastore(self) -> Securable:
+        return Securable(METASTORE, self._metastore_id, self._metastore_id)
 
     def find(self, kind: str, full_name: str) -> Securable:
         """Raises ApiError 404 where it is not there, 400 for a kind that the workspace does not have."""

@@ -21,6 +21,17 @@ class Column:
     comment: str | None = None
 
 
+@dataclass(frozen=True)
+class ForeignKey:
+    """A reference to the primary key of another table."""
+
+    name: str
+    columns: list[str]
+    parent_table: str
+    """Full name."""
+    parent_columns: list[str]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Table:
     """A table at one moment; ask `Tables` again to see what changed since."""
@@ -37,9 +48,11 @@ class Table:
     """Columns of the primary key, the timeseries column among them; empty where there is none."""
     primary_key_name: str | None = None
     timeseries: str | None = None
+    foreign_keys: list[ForeignKey] = field(default_factory=list)
     properties: dict[str, str] = field(default_factory=dict)
     comment: str | None = None
     owner: str
+    created_by: str = ""
     created_at: int
     """Milliseconds since the epoch, as all times of Unity Catalog."""
     updated_at: int

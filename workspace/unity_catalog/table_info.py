@@ -30,7 +30,7 @@ def table_info(table: Table, metastore_id: str) -> Json:
         "metastore_id": metastore_id,
         "table_id": table.table_id,
         "created_at": table.created_at,
-        "created_by": table.owner,
+        "created_by": table.created_by or table.owner,
         "updated_at": table.updated_at,
         "updated_by": table.owner,
     }
@@ -60,9 +60,18 @@ def _column(column: Column, position: int) -> Json:
 
 
 def _constraints(table: Table) -> list[Json] | None:
-    if not table.primary_key:
-        return None
-    key: Json = {"name": table.primary_key_name, "child_columns": table.primary_key}
-    if table.timeseries:
-        key["timeseries_columns"] = [table.timeseries]
-    return [{"primary_key_constraint": key}]
+    found: list[Json] = []
+    if table.primary_key:
+        key: Json = {"name": table.primary_key_name, "child_columns": table.primary_key}
+        if table.timeseries:
+            key["timeseries_columns"] = [table.timeseries]
+        found.append({"primary_key_constraint": key})
+    for reference in table.foreign_keys:
+        shown = {
+            "name": reference.name,
+            "child_columns": reference.columns,
+            "parent_table": reference.parent_table,
+            "parent_columns": reference.parent_columns,
+        }
+        found.append({"foreign_key_constraint": shown})
+    return found or None

@@ -21,10 +21,11 @@ from deltalake.exceptions import TableNotFoundError
 
 from workspace.documents import Document, Documents
 from workspace.errors import bad_request, invalid
-from workspace.unity_catalog import delta_log, names, types
+from workspace.identity.caller import current_caller
+from workspace.unity_catalog import constraints, delta_log, names, types
 from workspace.unity_catalog.conform import arrow_schema, conform
 from workspace.unity_catalog.properties import checked as checked_properties
-from workspace.unity_catalog.table import FOREIGN, MANAGED, VIEW, Column, Table
+from workspace.unity_catalog.table import FOREIGN, MANAGED, VIEW, Column, ForeignKey, Table
 
 __all__ = ["Column", "Table", "Tables"]
 
@@ -34,12 +35,9 @@ _KIND = "table"
 class Tables:
     """Tables by full name, which is not told apart by case. Safe for use from many threads."""
 
-    def __init__(
-        self, documents: Documents, folder: Path, owner: str, require_schema: Callable[[str, str], object]
-    ) -> None:
+    def __init__(self, documents: Documents, folder: Path, require_schema: Callable[[str, str], object]) -> None:
         self._documents = documents
         self._folder = folder
-        self._owner = owner
         self._require_schema = require_schema
         self._locks: dict[str, threading.RLock] = {}
         self._locks_guard = threading.Lock()
@@ -54,6 +52,14 @@ class Tables:
     def find(self, full_name: str) -> Table | None:
         document = self._documents.get(_KIND, _key(full_name))
         return None if document is None else self._table(document)
+
+    def identity(self, full_name: str) -> str:
+        """The id of the table, without a look into its Delta log. Raises ApiError 404."""
+        return str(self._stored(full_name)["table_id"])
+
+    def owner(self, full_name: str) -> str:
+        """Raises ApiError 404."""
+        return str(self._stored(full_name)["owner"])
 
     def names(self, catalog: str, schema: str) -> list[str]:
         """Full names of the tables of a schema."""
@@ -90,7 +96,7 @@ class Tables:
                 f"table type {table_type} is not created with rows of its own; use register_foreign or register_view"
             )
         key = self._free_name(full_name, replace=replace)
-        declared = _declared(columns, primary_key, timeseries)
+        declared = constraints.declared(columns, primary_key, timeseries)
         with self.locked(key):
             existing = self._documents.get(_KIND, key)
             if existing is not None and (not replace or existing["table_type"] != MANAGED):
@@ -103,7 +109,7 @@ class Tables:
             except BaseException:
                 shutil.rmtree(folder, ignore_errors=True)
                 raise
-            constraint = _primary_key(key, primary_key, primary_key_name, timeseries)
+            constraint = constraints.primary_key(key, primary_key, primary_key_name, timeseries)
             if existing is None:
                 self._documents.put(_KIND, key, self._document(key, MANAGED, folder.name) | {"primary_key": constraint})
             else:
@@ -220,7 +226,7 @@ class Tables:
                 raise invalid(
                     f"Table '{table.full_name}' already has a primary key constraint '{table.primary_key_name}'"
                 )
-            _declared(table.columns, columns, timeseries)
+            constraints.declared(table.columns, columns, timeseries)
             nullable = [column for column in columns if (found := table.column(column)) and found.nullable]
             if nullable:
                 listed = ", ".join(f"`{column}`" for column in nullable)
@@ -229,11 +235,32 @@ class Tables:
                     "Please change the column nullability and retry: "
                     f"ALTER TABLE {table.full_name} ALTER COLUMN {nullable[0]} SET NOT NULL"
                 )
-            constraint = _primary_key(table.full_name, columns, name, timeseries)
+            constraint = constraints.primary_key(table.full_name, columns, name, timeseries)
             self._change(full_name, lambda document: document.update(primary_key=constraint))
 
-    def drop_primary_key(self, full_name: str) -> None:
+    def drop_primary_key(self, full_name: str, *, cascade: bool = False) -> None:
+        """Drop the primary key; foreign keys that refer to it only with `cascade`, otherwise 400 naming them."""
+        children = self._referring(full_name)
+        if children and not cascade:
+            raise invalid(
+                f"Cannot drop the primary key of '{full_name}': foreign keys of {', '.join(sorted(children))} refer to "
+                "it. Drop them first, or drop it with CASCADE."
+            )
+        for child in children:
+            kept = [key for key in self.get(child).foreign_keys if key.parent_table != _key(full_name)]
+            self._set_foreign_keys(child, kept)
         self._change(full_name, lambda document: document.update(primary_key=None))
+
+    def add_foreign_key(self, full_name: str, key: ForeignKey) -> None:
+        """Declare a foreign key to a table's primary key. ApiError 404 for the parent, 400 for what cannot be."""
+        with self.locked(full_name):
+            table = self.get(full_name)
+            checked = constraints.foreign_key(table, self.get(key.parent_table), key)
+            self._set_foreign_keys(full_name, [*table.foreign_keys, checked])
+
+    def drop_foreign_key(self, full_name: str, name: str) -> None:
+        kept = [key for key in self.get(full_name).foreign_keys if key.name.lower() != name.lower()]
+        self._set_foreign_keys(full_name, kept)
 
     def set_owner(self, full_name: str, owner: str) -> None:
         self._change(full_name, lambda document: document.update(owner=owner))
@@ -274,17 +301,29 @@ class Tables:
         more: Document,
     ) -> Table:
         key = self._free_name(full_name, replace=False)
-        declared = _declared(columns, primary_key, timeseries)
+        declared = constraints.declared(columns, primary_key, timeseries)
         document = self._document(key, table_type, str(uuid.uuid4())) | {
             "columns": [[c.name, c.type_text, c.nullable, c.comment] for c in declared],
             "properties": dict(values or {}),
             "comment": comment,
-            "primary_key": _primary_key(key, primary_key, None, timeseries),
+            "primary_key": constraints.primary_key(key, primary_key, None, timeseries),
             **more,
         }
         if not self._documents.insert(_KIND, key, document):
             raise names.taken("table", key)
         return self.get(key)
+
+    def _set_foreign_keys(self, full_name: str, keys: Sequence[ForeignKey]) -> None:
+        stored = [[key.name, key.columns, key.parent_table, key.parent_columns] for key in keys]
+        self._change(full_name, lambda document: document.update(foreign_keys=stored))
+
+    def _referring(self, full_name: str) -> set[str]:
+        """Full names of the tables with foreign keys to this one."""
+        return {
+            name
+            for name, document in self._documents.list(_KIND)
+            if any(key[2] == _key(full_name) for key in document.get("foreign_keys", []))
+        }
 
     @contextmanager
     def _altered(self, full_name: str) -> Iterator[Path]:
@@ -320,10 +359,12 @@ class Tables:
             "full_name": key,
             "table_id": table_id,
             "table_type": table_type,
-            "owner": self._owner,
+            "owner": current_caller().user_name,
+            "created_by": current_caller().user_name,
             "created_at": now,
             "updated_at": now,
             "primary_key": None,
+            "foreign_keys": [],
         }
 
     def _table(self, document: Document) -> Table:
@@ -353,7 +394,9 @@ class Tables:
             timeseries=key.get("timeseries"),
             properties=values,
             comment=comment,
+            foreign_keys=[ForeignKey(*key) for key in document.get("foreign_keys", [])],
             owner=document["owner"],
+            created_by=str(document.get("created_by") or document["owner"]),
             created_at=document["created_at"],
             updated_at=document["updated_at"],
             storage_location=location,
@@ -367,38 +410,6 @@ def _key(full_name: str) -> str:
 
 def _now() -> int:
     return int(time.time() * 1000)
-
-
-def _primary_key(
-    full_name: str, columns: Sequence[str], name: str | None, timeseries: str | None
-) -> dict[str, object] | None:
-    if not columns:
-        return None
-    default = f"{full_name.rpartition('.')[2]}_pk"
-    return {"name": name or default, "columns": list(columns), "timeseries": timeseries}
-
-
-def _declared(columns: Sequence[Column], primary_key: Sequence[str], timeseries: str | None) -> list[Column]:
-    """The columns with checked types, those of the key NOT NULL."""
-    if not columns:
-        raise invalid("a table has one column or more")
-    seen = [column.name.lower() for column in columns]
-    doubled = sorted({name for name in seen if seen.count(name) > 1})
-    if doubled:
-        raise invalid(f"[COLUMN_ALREADY_EXISTS] The columns {doubled} are declared more than once")
-    key = [name.lower() for name in primary_key]
-    unknown = [name for name in [*primary_key, *([timeseries] if timeseries else [])] if name.lower() not in seen]
-    if unknown:
-        raise invalid(f"[UNRESOLVED_COLUMN] primary key column(s) {unknown} are not columns of the table: {seen}")
-    if timeseries is not None and timeseries.lower() not in key:
-        raise invalid(f"timeseries column '{timeseries}' is not a column of the primary key {list(primary_key)}")
-    try:
-        return [
-            Column(c.name, types.normalised(c.type_text), c.nullable and c.name.lower() not in key, c.comment)
-            for c in columns
-        ]
-    except types.TypeTextError as error:
-        raise invalid(f"[UNSUPPORTED_DATATYPE] {error}") from error
 
 
 def _create_delta(
