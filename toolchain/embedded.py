@@ -21,23 +21,23 @@ class Workspace:
 
 
 def running_workspace(layout: Layout, environ: Mapping[str, str], python: Path) -> Workspace:
-    """The workspace of this clone, started when it is not running.
+    """The workspace of this clone, started when it is not running, or anew when it runs older code than the clone has.
 
     Raises:
         ToolchainError: it does not start; its own words come first.
     """
     address = _ask(layout, python, "status")
+    try:
+        # A running workspace keeps its port.
+        port = workspace_port(environ) if address is None else int(address.rpartition(":")[2])
+    except ValueError as error:
+        raise ToolchainError(str(error)) from error
+    address = _ask(layout, python, "start", "--quiet", "--port", str(port))
     if address is None:
-        try:
-            port = workspace_port(environ)
-        except ValueError as error:
-            raise ToolchainError(str(error)) from error
-        address = _ask(layout, python, "start", "--port", str(port))
-        if address is None:
-            raise ToolchainError(
-                f"the embedded workspace did not start on port {port}, its words are above. "
-                "If the port is taken, name another one: WORKSPACE_PORT=8651 make ..."
-            )
+        raise ToolchainError(
+            f"the embedded workspace did not start on port {port}, its words are above. "
+            "If the port is taken, name another one: WORKSPACE_PORT=8651 make ..."
+        )
     token = (layout.workspace / "token").read_text(encoding="utf-8").strip()
     return Workspace(address, token)
 

@@ -11,8 +11,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from workspace import daemon, process
-from workspace.daemon import DaemonError
+from workspace.daemon import DaemonError, How
 from workspace.state import StateFolderError
+from workspace.version import code_digest
 
 DEFAULT_STATE = Path(".local/workspace")
 DEFAULT_PORT = 8650
@@ -29,17 +30,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
             serve(folder, options.port)
             return 0
         if options.command == "start":
-            return _start(folder, options.port)
+            return _start(folder, options.port, quiet=options.quiet)
         return _stop(folder) if options.command == "stop" else _status(folder)
     except (DaemonError, StateFolderError) as error:
         print(f"workspace: {error}", file=sys.stderr)
         return 1
 
 
-def _start(folder: Path, port: int) -> int:
-    found, started = daemon.start(folder, port)
+def _start(folder: Path, port: int, *, quiet: bool) -> int:
+    found, how = daemon.start(folder, port)
     print(found.address)
-    how = "started" if started else "already running"
+    if quiet and how is How.RUNNING:
+        return 0
     print(f"workspace: {how} (process {found.pid}, state and {process.LOG_FILE} in {folder})", file=sys.stderr)
     return 0
 
@@ -57,7 +59,8 @@ def _status(folder: Path) -> int:
         return NOT_RUNNING
     print(found.address)
     answers = "answers" if daemon.health(found.address) else "does not answer"
-    print(f"workspace: process {found.pid} {answers}, state in {folder}", file=sys.stderr)
+    older = "" if found.code == code_digest() else ", runs other code than this package's (`start` starts it anew)"
+    print(f"workspace: process {found.pid} {answers}{older}, state in {folder}", file=sys.stderr)
     return 0
 
 
@@ -75,7 +78,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="{run,start,stop,status}")
     for name, text in (
         ("run", "serve in the foreground"),
-        ("start", "start in the background, wait until it answers, print its address"),
+        ("start", "start in the background, or anew if it runs older code; wait until it answers, print its address"),
         ("stop", "end the server of the state folder"),
         ("status", "print the address of the running server; exit code 3 where none runs"),
     ):
@@ -88,6 +91,7 @@ def _parser() -> argparse.ArgumentParser:
             default=DEFAULT_PORT,
             help="for run and start; 0 takes a free one (default: %(default)s)",
         )
+        command.add_argument("--quiet", action="store_true", help="start says nothing of a server that runs already")
     return parser
 
 

@@ -22,6 +22,7 @@ from workspace.errors import ApiError, not_implemented
 from workspace.http import Call, Caller, Service, api, error_response
 from workspace.identity.caller import OWNER, acting_as
 from workspace.state import State
+from workspace.version import code_digest
 
 logger = logging.getLogger("workspace")
 
@@ -123,6 +124,8 @@ def build_app(
         for service in reversed(services):
             service.stop()
 
+    health = {"status": "ok", "workspace_id": state.workspace_id, "code": code_digest()}
+
     async def unknown(request: Request) -> Response:
         raise not_implemented(request.method, request.url.path)
 
@@ -138,7 +141,7 @@ def build_app(
         return {"requests": log.since(int(call.query.get("since", "0")))}
 
     routes = [
-        Route("/health", lambda _: JSONResponse({"status": "ok", "workspace_id": state.workspace_id})),
+        Route("/health", lambda _: JSONResponse(health)),
         api("GET", "/_workspace/requests", requests),
         *(route for service in services for route in service.routes()),
         Route("/{path:path}", unknown, methods=["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"]),

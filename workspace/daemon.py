@@ -12,10 +12,12 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from enum import StrEnum
 from pathlib import Path
 
 from workspace import process
 from workspace.process import ServerProcess
+from workspace.version import code_digest
 
 START_SECONDS = 60.0
 STOP_SECONDS = 20.0
@@ -27,16 +29,35 @@ class DaemonError(Exception):
     """The server could not be started or stopped; the message says why and what to do."""
 
 
-def start(folder: Path, port: int) -> tuple[ServerProcess, bool]:
-    """The folder's server, which answers, and whether this call started it.
+class How(StrEnum):
+    """What `start` had to do."""
+
+    STARTED = "started"
+    RESTARTED = "restarted, it ran older code"
+    RUNNING = "already running"
+
+
+def start(folder: Path, port: int) -> tuple[ServerProcess, How]:
+    """The folder's server, which answers and runs this code, and what it took.
+
+    A server that runs other code than this package's is ended and started anew on the port that it had: its state is
+    kept, what it serves is rebuilt from there.
 
     Raises DaemonError when the port belongs to something else, when the folder's server runs on another port, or when
     the server does not answer within a minute.
     """
     folder.mkdir(parents=True, exist_ok=True)
     found = process.running(folder)
-    if found is not None:
-        return _answering(found, port), False
+    if found is None:
+        return _launched(folder, port, How.STARTED)
+    found = _answering(found, port)
+    if found.code == code_digest():
+        return found, How.RUNNING
+    _end(folder, found)
+    return _launched(folder, _port_of(found), How.RESTARTED)
+
+
+def _launched(folder: Path, port: int, how: How) -> tuple[ServerProcess, How]:
     log = folder / process.LOG_FILE
     log_start = log.stat().st_size if log.exists() else 0
     child = _launch(folder, port, log)
@@ -45,7 +66,7 @@ def start(folder: Path, port: int) -> tuple[ServerProcess, bool]:
         found = process.running(folder)
         # Another `start` may have won the race for the folder; its server is as good.
         if found is not None and health(found.address):
-            return _answering(found, port), found.pid == child.pid
+            return _answering(found, port), how if found.pid == child.pid else How.RUNNING
         if child.poll() is not None and found is None:
             raise DaemonError(f"the workspace server did not start:\n{_tail(log, log_start)}")
         time.sleep(_POLL_SECONDS)
@@ -68,14 +89,24 @@ def stop(folder: Path) -> ServerProcess | None:
                 "it is starting, or that file was removed: end it by hand"
             )
         return None
-    found.signal(signal.SIGTERM)
-    if not _wait(lambda: not process.is_locked(folder)):
-        found.signal(signal.SIGKILL)
-        if not _wait(lambda: not process.is_locked(folder)):
-            raise DaemonError(f"process {found.pid} does not end, and holds {folder}")
+    _end(folder, found)
     # A server that was killed had no chance to do it.
     process.forget(folder)
     return found
+
+
+def _end(folder: Path, found: ServerProcess) -> None:
+    """End one server; another one that has taken the folder meanwhile is left alone."""
+    found.signal(signal.SIGTERM)
+    if not _wait(lambda: not _holds(folder, found)):
+        found.signal(signal.SIGKILL)
+        if not _wait(lambda: not _holds(folder, found)):
+            raise DaemonError(f"process {found.pid} does not end, and holds {folder}")
+
+
+def _holds(folder: Path, server: ServerProcess) -> bool:
+    """Whether the folder is locked, and not by another server that has taken it meanwhile."""
+    return process.is_locked(folder) and process.running(folder) in (None, server)
 
 
 def health(address: str) -> dict[str, object] | None:
@@ -103,7 +134,7 @@ def _launch(folder: Path, port: int, log: Path) -> subprocess.Popen[bytes]:
 
 
 def _answering(found: ServerProcess, port: int) -> ServerProcess:
-    running_port = int(found.address.rpartition(":")[2])
+    running_port = _port_of(found)
     if port not in (0, running_port):
         raise DaemonError(
             f"the server of this state folder runs on port {running_port} already, asked for {port}: "
@@ -112,6 +143,10 @@ def _answering(found: ServerProcess, port: int) -> ServerProcess:
     if not _wait(lambda: health(found.address) is not None, START_SECONDS):
         raise DaemonError(f"process {found.pid} serves {found.address} but does not answer; stop it, then start again")
     return found
+
+
+def _port_of(found: ServerProcess) -> int:
+    return int(found.address.rpartition(":")[2])
 
 
 def _wait(condition: Callable[[], bool], seconds: float = STOP_SECONDS) -> bool:

@@ -15,6 +15,11 @@ from typing import Any
 
 Document = dict[str, Any]
 
+CREATE_TABLE = (
+    "CREATE TABLE IF NOT EXISTS document ("
+    "kind TEXT NOT NULL, key TEXT NOT NULL, body TEXT NOT NULL, PRIMARY KEY (kind, key)) WITHOUT ROWID"
+)
+
 
 class Documents:
     """One table `(kind, key) -> JSON`; safe for use from many threads."""
@@ -24,10 +29,7 @@ class Documents:
         self._local = threading.local()
         self._write_lock = threading.RLock()
         with self._transaction() as db:
-            db.execute(
-                "CREATE TABLE IF NOT EXISTS document ("
-                "kind TEXT NOT NULL, key TEXT NOT NULL, body TEXT NOT NULL, PRIMARY KEY (kind, key)) WITHOUT ROWID"
-            )
+            db.execute(CREATE_TABLE)
 
     def get(self, kind: str, key: str) -> Document | None:
         row = self._connection().execute("SELECT body FROM document WHERE kind = ? AND key = ?", (kind, key)).fetchone()

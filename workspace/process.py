@@ -28,6 +28,8 @@ class ServerProcess:
     """Start of the process in the system's own terms; equal for the same process only."""
     address: str
     """`http://127.0.0.1:<port>`"""
+    code: str = ""
+    """Digest of the code it runs (`workspace.version`); empty for one from before there were digests."""
 
     def is_itself(self) -> bool:
         """Whether the process with this id is the one that wrote the record, and still runs."""
@@ -44,12 +46,12 @@ class ServerProcess:
         return True
 
 
-def record(folder: Path, address: str) -> None:
+def record(folder: Path, address: str, code: str) -> None:
     """Write down that this process serves `folder` at `address`; to be called by the holder of the folder's lock."""
     started = start_of(os.getpid())
     if started is None:
         raise RuntimeError("the system does not tell when this process started")
-    process = ServerProcess(pid=os.getpid(), started=started, address=address)
+    process = ServerProcess(pid=os.getpid(), started=started, address=address, code=code)
     _replace(folder / PROCESS_FILE, json.dumps(asdict(process)))
     _replace(folder / ADDRESS_FILE, address + "\n")
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from workspace import process
 from workspace.daemon import DaemonError, health
 from workspace.state import State
+from workspace.version import code_digest
 
 if TYPE_CHECKING:
     import uvicorn
@@ -27,6 +28,8 @@ def serve(folder: Path, port: int) -> None:
 
     Raises DaemonError when the port is taken, StateFolderError when the folder is in use or of another version.
     """
+    # Before the services are imported: what they import later may already be newer, and then `start` says so.
+    code_digest()
     with _listen(port) as listener:
         state = State(folder)
         try:
@@ -49,7 +52,7 @@ def serve(folder: Path, port: int) -> None:
                 )
             )
             app.state.drop_connection = partial(_drop, server)
-            process.record(state.folder, f"http://{LOOPBACK}:{listener.getsockname()[1]}")
+            process.record(state.folder, f"http://{LOOPBACK}:{listener.getsockname()[1]}", code_digest())
             server.run(sockets=[listener])
         finally:
             process.forget(state.folder)

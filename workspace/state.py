@@ -17,17 +17,22 @@ from __future__ import annotations
 
 import fcntl
 import json
+import logging
 import os
 import secrets
 import time
 import uuid
+from collections.abc import Mapping
 from pathlib import Path
 from typing import IO
 
 from workspace.documents import Documents
+from workspace.migrations import STATE_VERSION, STEPS
 
-STATE_VERSION = 1
 LOCK_SECONDS = 0.5
+
+
+logger = logging.getLogger("workspace")
 
 
 class StateFolderError(Exception):
@@ -83,13 +88,31 @@ def _load_or_create_meta(folder: Path) -> dict[str, str]:
             "metastore_id": str(uuid.uuid4()),
         }
         _write_whole(path, json.dumps(meta), mode=0o644)
-    meta = json.loads(path.read_text())
-    if meta.get("version") != str(STATE_VERSION):
+    meta = {str(key): str(value) for key, value in json.loads(path.read_text()).items()}
+    for version in _steps_of(folder, meta):
+        logger.warning("state folder %s: from version %d to %d", folder, version, version + 1)
+        STEPS[version](folder)
+        meta["version"] = str(version + 1)
+        _write_whole(path, json.dumps(meta), mode=0o644)
+    return meta
+
+
+def _steps_of(folder: Path, meta: Mapping[str, str]) -> range:
+    """The versions to migrate from, in order. Raises StateFolderError where no step leads from the folder's version."""
+    text = meta.get("version", "")
+    written = int(text) if text.isdigit() else 0
+    if written > STATE_VERSION:
         raise StateFolderError(
-            f"{folder} was written by state version {meta.get('version')}, this server reads {STATE_VERSION}; "
-            "move the folder away to start an empty workspace"
+            f"{folder} was written by a newer workspace (state version {written}; this one reads up to "
+            f"{STATE_VERSION}): update this clone, or move the folder away to start an empty workspace"
         )
-    return {str(key): str(value) for key, value in meta.items()}
+    needed = range(written, STATE_VERSION)
+    if not all(version in STEPS for version in needed):
+        raise StateFolderError(
+            f"{folder} has state version {text or 'none'}, which this workspace (version {STATE_VERSION}) cannot bring "
+            f"up to date; it can from version {min(STEPS)} on: move the folder away to start an empty workspace"
+        )
+    return needed
 
 
 def _load_or_create_token(folder: Path) -> str:

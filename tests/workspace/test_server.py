@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import shutil
 import signal
 import socket
 import stat
@@ -20,9 +21,9 @@ from tests.support.server import PROJECT, WorkspaceServer
 from workspace.process import ServerProcess, running
 
 
-def workspace(*arguments: str) -> subprocess.CompletedProcess[str]:
+def workspace(*arguments: str, clone: Path = PROJECT) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "workspace", *arguments], cwd=PROJECT, capture_output=True, text=True, timeout=120
+        [sys.executable, "-m", "workspace", *arguments], cwd=clone, capture_output=True, text=True, timeout=120
     )
 
 
@@ -128,3 +129,40 @@ def test_the_server_is_reachable_on_loopback_only(server: WorkspaceServer) -> No
     with socket.socket() as elsewhere:
         # 127.0.0.2 is this machine too, but not the address that the server binds.
         assert elsewhere.connect_ex(("127.0.0.2", server.port)) != 0
+
+
+def test_a_server_that_runs_older_code_is_started_anew_where_it_was(state: Path, tmp_path: Path) -> None:
+    clone = tmp_path / "clone"
+    shutil.copytree(PROJECT / "workspace", clone / "workspace", ignore=shutil.ignore_patterns("__pycache__"))
+    arguments = ("start", "--state", str(state), "--port", "0")
+    first = workspace(*arguments, clone=clone)
+    assert first.returncode == 0, first.stderr
+    before = json.loads((state / "server.json").read_text())
+    token = (state / "token").read_text()
+    with urllib.request.urlopen(f"{before['address']}/health", timeout=5) as response:
+        assert json.loads(response.read())["code"] == before["code"]
+    assert workspace(*arguments, "--quiet", clone=clone).stderr == ""
+
+    with (clone / "workspace" / "errors.py").open("a") as source:
+        source.write("# An update of the clone.\n")
+    assert "runs other code" in workspace("status", "--state", str(state), clone=clone).stderr
+    again = workspace(*arguments, "--quiet", clone=clone)
+    after = json.loads((state / "server.json").read_text())
+    assert (again.returncode, again.stdout) == (0, first.stdout)
+    assert "restarted, it ran older code" in again.stderr
+    assert after["pid"] != before["pid"]
+    assert after["code"] != before["code"]
+    assert (state / "token").read_text() == token
+    assert "already running" in workspace(*arguments, clone=clone).stderr
+    assert json.loads((state / "server.json").read_text()) == after
+
+
+def test_a_server_from_before_there_were_digests_counts_as_older(state: Path) -> None:
+    start(state)
+    record = json.loads((state / "server.json").read_text())
+    del record["code"]
+    (state / "server.json").write_text(json.dumps(record))
+    found = running(state)
+    assert found is not None
+    assert found.code == ""
+    assert "runs other code" in workspace("status", "--state", str(state)).stderr
