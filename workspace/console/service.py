@@ -19,7 +19,7 @@ from starlette.staticfiles import StaticFiles
 from workspace.console import forms
 from workspace.console.pages import HEADERS, Pages
 from workspace.console.reading import Workspace, outcome
-from workspace.console.sections import controls, jobs, online, registry, requests, serving
+from workspace.console.sections import alerts, controls, jobs, monitors, online, registry, requests, serving
 from workspace.console.sessions import LIFETIME_SECONDS, Sessions
 from workspace.errors import ApiError
 from workspace.http import Caller
@@ -27,7 +27,8 @@ from workspace.state import State
 
 ROOT = "/_workspace/console"
 LOGIN = f"{ROOT}/login"
-SEE_OTHER, BAD_REQUEST, UNAUTHORIZED = 303, 400, 401
+SEE_OTHER, UNAUTHORIZED = 303, 401
+ANY_PATH = "/{path:path}"
 
 # What was done, by the word in the address of the page that says so.
 NOTICES = {
@@ -49,6 +50,7 @@ class Console:
     def __init__(self, state: State, caller: Caller) -> None:
         self._sessions = Sessions(state.documents, state.token, state.workspace_id)
         self._workspace_id = state.workspace_id
+        self._documents = state.documents
         self._caller = caller
         self._pages = Pages()
         self._workspace: Workspace | None = None
@@ -147,7 +149,9 @@ class Console:
             "models": registry.models(workspace),
             "online": online.online(workspace),
             "requests": requests.requests(workspace, self._label),
+            "monitors": monitors.monitors(workspace, self._monitored_tables),
             "jobs": jobs.jobs(workspace),
+            "alerts": alerts.alerts(workspace),
             "settings": controls.settings(workspace),
             "faults": controls.faults(workspace),
         }
@@ -188,6 +192,9 @@ class Console:
             self._routes = list(router.routes)
         return self._workspace
 
+    def _monitored_tables(self) -> list[str]:
+        return [record["monitor"]["table_name"] for _, record in self._documents.list("quality_monitor")]
+
     def _pattern(self, method: str, path: str) -> str:
         """The path as its service declares it; an endpoint's own address as it was asked for."""
         if path.startswith("/serving-endpoints/"):
@@ -195,8 +202,8 @@ class Console:
         scope = {"type": "http", "method": method, "path": path, "root_path": ""}
         for route in self._routes:
             if isinstance(route, Route) and route.matches(scope)[0] is Match.FULL:
-                # A path that takes whatever follows says less than what was asked for.
-                return path if ":path}" in route.path else route.path
+                # What MLflow's routes are is known inside them only.
+                return path if route.path.endswith("{rest:path}") or route.path == ANY_PATH else route.path
         return path
 
 

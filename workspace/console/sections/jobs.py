@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from workspace.console.reading import Workspace, gathered
+from workspace.console.sections.tone import Tone, tone
 from workspace.http import Json
 
 SHOWN_RUNS = 3
@@ -30,6 +31,11 @@ class Job:
     paused: bool
     runs: Sequence[Run]
     """Newest first."""
+
+    @property
+    def failed(self) -> bool:
+        """Whether the last run ended badly."""
+        return bool(self.runs) and tone(self.runs[0].state) in (Tone.BAD, Tone.WARN)
 
 
 async def jobs(workspace: Workspace) -> list[Job]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 from workspace.console.reading import Workspace, gathered
+from workspace.console.sections.times import epoch_ms
 from workspace.http import Json
 
 STORES = "/api/2.0/feature-store/online-stores"
@@ -76,10 +76,6 @@ def _table(shown: Json) -> OnlineTable:
         mode=configuration["publish_mode"],
         state=shown["state"],
         cause=shown.get("cause", ""),
-        synced_ms=next((_ms(one["creation_time"]) for one in updates if one["state"] in DONE), None),
+        synced_ms=next((epoch_ms(one["creation_time"]) for one in updates if one["state"] in DONE), None),
         lag=None,
     )
-
-
-def _ms(moment: str) -> int:
-    return int(datetime.fromisoformat(moment).timestamp() * 1000)
