@@ -8,7 +8,7 @@ import pulumi
 
 from components.config import OBSERVED
 from components.dynamic import ModelAlias, ModelAliasArgs, SmokeQuery, SmokeQueryArgs
-from components.inference_table import check_location, inference_table_of
+from components.inference_table import check_location, gateway_of, inference_table_of
 from components.monitor import InferenceMonitor, InferenceMonitorArgs
 from components.online_store import FeatureOnlineStore, FeatureOnlineStoreArgs
 from components.online_table import FeatureOnlineTable, FeatureOnlineTableArgs
@@ -59,6 +59,7 @@ endpoint = ServingEndpoint(
         name=config.endpoint.name,
         served_entities=entities,
         inference_table=inference_table,
+        gateway=gateway_of(config.endpoint),
         tags=config.endpoint.tags,
         permissions=[
             EndpointPermission(
@@ -68,6 +69,11 @@ endpoint = ServingEndpoint(
         ],
         run_as=config.serving_principal,
         timeout=config.defaults.endpoint_timeout,
+        route_optimized=config.endpoint.route_optimized,
+        description=config.endpoint.description,
+        budget_policy_id=config.endpoint.budget_policy_id,
+        notify_on_success=config.endpoint.notifications.on_success,
+        notify_on_failure=config.endpoint.notifications.on_failure,
     ),
     pulumi.ResourceOptions(depends_on=tables),
 )

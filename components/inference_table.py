@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 import pulumi
 
-from components.config import StackConfig
+from components.ai_gateway import AiGatewayArgs, InferenceTableArgs, RateLimitArgs
+from components.config import EndpointConfig, StackConfig
 from components.dynamic.errors import AbsentError, WorkspaceError, asking
 from components.names import ThreePartName
-from components.serving_endpoint import InferenceTableArgs
 
 if TYPE_CHECKING:
     from databricks.sdk import WorkspaceClient
@@ -31,6 +31,16 @@ def inference_table_of(config: StackConfig) -> InferenceTableArgs | None:
         return None
     return InferenceTableArgs(
         catalog=table.catalog or config.catalog, schema=table.schema_name or config.schema_name, prefix=table.prefix
+    )
+
+
+def gateway_of(endpoint: EndpointConfig) -> AiGatewayArgs:
+    """What the gateway does besides the inference table, as a stack file says it."""
+    return AiGatewayArgs(
+        usage_tracking=endpoint.usage_tracking,
+        rate_limits=[
+            RateLimitArgs(calls=limit.calls, key=limit.key, principal=limit.principal) for limit in endpoint.limits
+        ],
     )
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import pulumi
 
 from components.config import NEWEST, OBSERVED, EndpointConfig, ModelConfig
-from components.serving_endpoint import ServedEntityArgs
+from components.served_entity import ServedEntityArgs
 
 if TYPE_CHECKING:
     from databricks.sdk import WorkspaceClient
@@ -56,9 +56,8 @@ def served_entities(
             version=entry.version_in(versions),
             traffic_percentage=entry.traffic,
             name=entry.name,
-            workload_size=entry.workload_size,
-            workload_type=entry.workload_type,
             scale_to_zero_enabled=scale_to_zero if entry.scale_to_zero is None else entry.scale_to_zero,
+            **entry.sizing,
         )
         known = entities.setdefault(entity.entity_name, entity)
         if known is entity:

@@ -1,9 +1,10 @@
-"""`ServingEndpoint`: a custom-model endpoint with a standing traffic split, its inference table and who may use it.
+"""`ServingEndpoint`: an endpoint with a standing traffic split, its inference table and who may use it.
 
 Behaviour of the resource behind it: facts on `databricks:index/modelServing:ModelServing` (Databricks provider
 source). What that resource would let through or drop silently is settled here: entities are named, the split is
-explicit and adds up, `scale_to_zero_enabled` is always stated, the gateway block is never removed, and what the
-provider never sends after the create (description, notifications, budget policy) is not offered.
+explicit and adds up, `scale_to_zero_enabled` is always stated, the gateway block is never removed. What the provider
+never sends after the create goes through `EndpointSettings`: notifications are changed, a change of description or
+budget policy is refused.
 """
 
 from __future__ import annotations
@@ -15,56 +16,24 @@ from typing import Literal
 import pulumi
 
 from components import databricks
+from components.ai_gateway import AiGatewayArgs, InferenceTableArgs
 from components.dependencies import dependencies
-from components.names import ThreePartName, check_endpoint_name, check_served_entity_name, check_version
+from components.dynamic import EndpointSettings, EndpointSettingsArgs
+from components.names import ThreePartName, check_endpoint_name
+from components.served_entity import AnyServedEntity, ExternalModelArgs, ServedEntityArgs, check_together
 from components.traffic import TrafficSplit
 
+__all__ = [
+    "AiGatewayArgs",
+    "EndpointPermission",
+    "InferenceTableArgs",
+    "PermissionLevel",
+    "ServedEntityArgs",
+    "ServingEndpoint",
+    "ServingEndpointArgs",
+]
+
 PermissionLevel = Literal["CAN_VIEW", "CAN_QUERY", "CAN_MANAGE"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class ServedEntityArgs:
-    """One version of a registered model behind the endpoint."""
-
-    model: str
-    """Registered model, `catalog.schema.model`."""
-    version: str
-    """Version number: digits. Aliases are resolved before (components/registry.py)."""
-    traffic_percentage: int
-    """Whole percent of the requests, 0 to 100."""
-    scale_to_zero_enabled: bool
-    """Stated always: the service refuses a custom model without it."""
-    name: str | None = None
-    """Name of the served entity; `<model>-<version>` when left out."""
-    workload_size: Literal["Small", "Medium", "Large"] = "Small"
-    """Provisioned concurrency: Small 4, Medium 8 to 16, Large 16 to 64."""
-    workload_type: str = "CPU"
-    """CPU, CPU_MEDIUM, CPU_LARGE or a GPU type of the cloud."""
-    environment_vars: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)
-    """For the model's process; secrets only as `{{secrets/<scope>/<key>}}`: the service returns these values to
-    readers.
-    """
-
-    @property
-    def entity_name(self) -> str:
-        """Name of the served entity. Raises ValueError where the model's or the given name cannot be one."""
-        return check_served_entity_name(
-            self.name or f"{ThreePartName.parse(self.model).name}-{check_version(self.version)}"
-        )
-
-
-@dataclass(frozen=True, kw_only=True)
-class InferenceTableArgs:
-    """Where requests and responses are written. It cannot be moved while it is on (components/inference_table.py)."""
-
-    catalog: str
-    schema: str
-    prefix: str
-
-    @property
-    def table(self) -> str:
-        """`<catalog>.<schema>.<prefix>_payload`, the name AI Gateway gives it."""
-        return str(ThreePartName.parse(f"{self.catalog}.{self.schema}.{self.prefix}_payload"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,10 +52,12 @@ class ServingEndpointArgs:
 
     name: str
     """Name of the endpoint: letters, digits, dash, underscore. A new name is a new endpoint."""
-    served_entities: Sequence[ServedEntityArgs]
+    served_entities: Sequence[AnyServedEntity]
     """One to ten; their traffic totals 100."""
     inference_table: InferenceTableArgs | None = None
     """AI Gateway inference table; none when left out."""
+    gateway: AiGatewayArgs = field(default_factory=AiGatewayArgs)
+    """What the gateway does besides: usage tracking, rate limits, guardrails, fallback."""
     tags: Mapping[str, str] = field(default_factory=dict)
     """Tags of the endpoint (cost attribution, ownership)."""
     permissions: Sequence[EndpointPermission] = ()
@@ -97,10 +68,24 @@ class ServingEndpointArgs:
     """Principal that gets EXECUTE on the served models; none is granted when left out."""
     timeout: str = "45m"
     """How long the endpoint may take to be created or updated, in Pulumi's duration form (`30m`)."""
+    route_optimized: bool = False
+    """Whether requests go to the endpoint by a shorter way, at an address of its own. Another value is a new
+    endpoint.
+    """
+    description: str | None = None
+    """For people. Databricks has no call that changes it, so a change is refused at preview."""
+    budget_policy_id: str | None = None
+    """Serverless budget policy that the endpoint is accounted to. A change is refused at preview, for the same
+    reason.
+    """
+    notify_on_success: Sequence[str] = ()
+    """E-mail addresses that hear of each successful update."""
+    notify_on_failure: Sequence[str] = ()
+    """E-mail addresses that hear of each failed update."""
 
 
 class ServingEndpoint(pulumi.ComponentResource):
-    """A serving endpoint of registered models.
+    """A serving endpoint of registered, external or foundation models.
 
     Raises:
         ValueError: a name, a version or the traffic split breaks a rule; nothing has been registered then.
@@ -122,13 +107,18 @@ class ServingEndpoint(pulumi.ComponentResource):
             (entity.entity_name, entity.traffic_percentage) for entity in args.served_entities
         )
         self.served_entity_names = [entity.entity_name for entity in args.served_entities]
+        check_together(list(args.served_entities))
+        args.gateway.check_for({entity.kind for entity in args.served_entities})
         super().__init__("databricks-serving:index:ServingEndpoint", name, None, opts)
         self.grants = self._grant_execute(name, args)
         self.endpoint = databricks.ModelServing(
             name,
             name=args.name,
             config=_config(args, self.traffic),
-            ai_gateway=_ai_gateway(args.inference_table),
+            ai_gateway=args.gateway.inputs(args.inference_table),
+            route_optimized=args.route_optimized or None,
+            description=args.description,
+            budget_policy_id=args.budget_policy_id,
             tags=[databricks.ModelServingTagArgs(key=key, value=value) for key, value in sorted(args.tags.items())],
             opts=pulumi.ResourceOptions(
                 parent=self,
@@ -138,7 +128,8 @@ class ServingEndpoint(pulumi.ComponentResource):
                 custom_timeouts=pulumi.CustomTimeouts(create=args.timeout, update=args.timeout),
             ),
         )
-        self.permissions = self._permissions(name, args)
+        self.settings = self._settings(name, args)
+        self.permissions = permissions_of(name, self.endpoint.serving_endpoint_id, args.permissions, self)
         self.endpoint_name = self.endpoint.name
         self.endpoint_url = self.endpoint.endpoint_url
         self.endpoint_id = self.endpoint.serving_endpoint_id
@@ -157,7 +148,7 @@ class ServingEndpoint(pulumi.ComponentResource):
         """EXECUTE for the identity that serves. `Grant` (one principal), since the model is not this stack's own."""
         if args.run_as is None:
             return []
-        models = sorted({entity.model for entity in args.served_entities})
+        models = sorted({entity.model for entity in args.served_entities if not isinstance(entity, ExternalModelArgs)})
         return [
             databricks.Grant(
                 f"{name}-execute-{ThreePartName.parse(model).name}",
@@ -169,39 +160,48 @@ class ServingEndpoint(pulumi.ComponentResource):
             for model in models
         ]
 
-    def _permissions(self, name: str, args: ServingEndpointArgs) -> databricks.Permissions | None:
-        if not args.permissions:
+    def _settings(self, name: str, args: ServingEndpointArgs) -> EndpointSettings | None:
+        stated = (args.description, args.budget_policy_id, args.notify_on_success, args.notify_on_failure)
+        if not any(stated):
             return None
-        return databricks.Permissions(
-            f"{name}-permissions",
-            serving_endpoint_id=self.endpoint.serving_endpoint_id,
-            access_controls=[
-                databricks.PermissionsAccessControlArgs(
-                    permission_level=entry.level,
-                    group_name=entry.group,
-                    user_name=entry.user,
-                    service_principal_name=entry.service_principal,
-                )
-                for entry in args.permissions
-            ],
-            opts=pulumi.ResourceOptions(parent=self),
+        return EndpointSettings(
+            f"{name}-settings",
+            EndpointSettingsArgs(
+                endpoint_name=self.endpoint.name,
+                on_update_success=args.notify_on_success,
+                on_update_failure=args.notify_on_failure,
+                description=args.description or "",
+                budget_policy_id=args.budget_policy_id or "",
+            ),
+            pulumi.ResourceOptions(parent=self),
         )
+
+
+def permissions_of(
+    name: str, endpoint_id: pulumi.Output[str], entries: Sequence[EndpointPermission], parent: pulumi.Resource
+) -> databricks.Permissions | None:
+    """The access control list of an endpoint, keyed on its opaque id; None where no entry is given."""
+    if not entries:
+        return None
+    return databricks.Permissions(
+        f"{name}-permissions",
+        serving_endpoint_id=endpoint_id,
+        access_controls=[
+            databricks.PermissionsAccessControlArgs(
+                permission_level=entry.level,
+                group_name=entry.group,
+                user_name=entry.user,
+                service_principal_name=entry.service_principal,
+            )
+            for entry in entries
+        ],
+        opts=pulumi.ResourceOptions(parent=parent),
+    )
 
 
 def _config(args: ServingEndpointArgs, traffic: TrafficSplit) -> databricks.ModelServingConfigArgs:
     return databricks.ModelServingConfigArgs(
-        served_entities=[
-            databricks.ModelServingConfigServedEntityArgs(
-                name=entity.entity_name,
-                entity_name=str(ThreePartName.parse(entity.model)),
-                entity_version=check_version(entity.version),
-                workload_size=entity.workload_size,
-                workload_type=entity.workload_type,
-                scale_to_zero_enabled=entity.scale_to_zero_enabled,
-                environment_vars=dict(entity.environment_vars) or None,
-            )
-            for entity in args.served_entities
-        ],
+        served_entities=[entity.inputs() for entity in args.served_entities],
         traffic_config=databricks.ModelServingConfigTrafficConfigArgs(
             routes=[
                 databricks.ModelServingConfigTrafficConfigRouteArgs(
@@ -211,15 +211,3 @@ def _config(args: ServingEndpointArgs, traffic: TrafficSplit) -> databricks.Mode
             ]
         ),
     )
-
-
-def _ai_gateway(table: InferenceTableArgs | None) -> databricks.ModelServingAiGatewayArgs:
-    """The gateway block. It is written without a table too: the official plugin panics when the block goes away."""
-    config = (
-        databricks.ModelServingAiGatewayInferenceTableConfigArgs(enabled=False)
-        if table is None
-        else databricks.ModelServingAiGatewayInferenceTableConfigArgs(
-            enabled=True, catalog_name=table.catalog, schema_name=table.schema, table_name_prefix=table.prefix
-        )
-    )
-    return databricks.ModelServingAiGatewayArgs(inference_table_config=config)

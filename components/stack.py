@@ -15,7 +15,7 @@ import pulumi
 from pulumi.runtime import is_config_secret
 
 from components.config import StackConfig
-from components.config_errors import StackConfigError, parse_stack_config
+from components.config.errors import StackConfigError, parse_stack_config
 from components.dynamic.client import SETTINGS, WorkspaceConnectionError, workspace_client
 from components.environments import ENVIRONMENTS
 

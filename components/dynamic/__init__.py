@@ -1,12 +1,15 @@
 """Dynamic providers: what Databricks serving needs and its plugin lacks. `PublishedTable`, `SmokeQuery`,
-`ModelAlias`."""
+`ModelAlias`, `EndpointSettings`."""
 
+from components.dynamic.endpoint_settings import EndpointSettings, EndpointSettingsArgs
 from components.dynamic.model_alias import ModelAlias, ModelAliasArgs
 from components.dynamic.published_table import PublishedTable, PublishedTableArgs
 from components.dynamic.smoke_query import SmokeQuery, SmokeQueryArgs
 from components.dynamic.smoke_suite import SmokeCase, SmokeExpectation
 
 __all__ = [
+    "EndpointSettings",
+    "EndpointSettingsArgs",
     "ModelAlias",
     "ModelAliasArgs",
     "PublishedTable",

@@ -84,3 +84,32 @@ def test_an_inference_table_and_its_monitor_can_be_taken_out_and_put_in_elsewher
     assert running.project.outputs()["payloadTable"] == "main.taxi.elsewhere_payload"
     again = running.project.up()
     assert again.operations() == [], again
+
+
+def test_notifications_follow_the_stack_file_and_a_new_description_is_refused_at_preview(running: Taxi) -> None:
+    def tell(serving: Serving) -> None:
+        serving["endpoint"].update(
+            name="told", description="fares", notifications={"onFailure": ["a@example.com"]}, usageTracking=True
+        )
+        serving["endpoint"]["inferenceTable"]["prefix"] = "told"
+        serving["endpoint"]["limits"] = [{"calls": 500}, {"calls": 50, "key": "user"}]
+
+    def live() -> Any:
+        return running.server.client().serving_endpoints.get("told")
+
+    running.change(tell)
+    made = running.project.up()
+    assert made.ok, made
+    assert live().email_notifications.on_update_failure == ["a@example.com"]
+    assert [limit.calls for limit in live().ai_gateway.rate_limits] == [500, 50]
+
+    running.change(lambda serving: serving["endpoint"]["notifications"].update(onFailure=["b@example.com"]))
+    told = running.project.up()
+    assert told.ok, told
+    assert told.operations() == [("update", "pulumi-python:dynamic/serving:EndpointSettings")]
+    assert live().email_notifications.on_update_failure == ["b@example.com"]
+
+    running.change(lambda serving: serving["endpoint"].update(description="rides"))
+    refused = running.project.preview()
+    assert refused.exit_code != 0, refused
+    assert "was made with description 'fares'" in refused.text, refused

@@ -271,6 +271,14 @@ def _endpoint(stub: RestStub, _: Received, name: str) -> Reply:
     return (200, _next(stub.endpoints[name])) if name in stub.endpoints else absent(f"Endpoint '{name}'")
 
 
+def _notifications(stub: RestStub, request: Received, name: str) -> Reply:
+    if name not in stub.endpoints:
+        return absent(f"Endpoint '{name}'")
+    for state in stub.endpoints[name]:
+        state["email_notifications"] = request.body["email_notifications"]
+    return 200, {"name": name, **request.body}
+
+
 def _invoke(stub: RestStub, request: Received, *_: str) -> Reply:
     return stub.answer(request)
 
@@ -298,6 +306,7 @@ _ROUTES: list[tuple[str, str, Callable[..., Reply]]] = [
     ("GET", "/api/2.0/pipelines/([^/]+)", _pipeline),
     ("POST", "/api/2.0/pipelines/([^/]+)/updates", _start_update),
     ("GET", "/api/2.0/serving-endpoints/([^/]+)", _endpoint),
+    ("PATCH", "/api/2.0/serving-endpoints/([^/]+)/notifications", _notifications),
     ("POST", "/serving-endpoints/([^/]+)/invocations", _invoke),
     ("POST", "/serving-endpoints/([^/]+)/served-models/([^/]+)/invocations", _invoke),
 ]

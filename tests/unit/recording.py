@@ -14,6 +14,9 @@ COMPUTED = {
         "endpointUrl": "https://host/serving-endpoints/ep/invocations",
         "servingEndpointId": "opaque-id",
     },
+    "databricks:index/modelServingProvisionedThroughput:ModelServingProvisionedThroughput": {
+        "servingEndpointId": "opaque-id",
+    },
     "databricks:index/qualityMonitor:QualityMonitor": {
         "profileMetricsTableName": "c.s.profile",
         "driftMetricsTableName": "c.s.drift",

@@ -11,11 +11,18 @@ from typing import Any
 import pulumi
 import pytest
 
+from components.ai_gateway import AiGatewayArgs, GuardrailArgs, InferenceTableArgs, RateLimitArgs
 from components.monitor import InferenceMonitor, InferenceMonitorArgs
 from components.online_store import FeatureOnlineStore, FeatureOnlineStoreArgs
 from components.online_table import FeatureOnlineTable, FeatureOnlineTableArgs
+from components.provisioned_throughput import (
+    ModelUnitsArgs,
+    ProvisionedThroughputEndpoint,
+    ProvisionedThroughputEndpointArgs,
+)
+from components.served_entity import ExternalModelArgs, FoundationModelArgs, ServedEntityArgs
 from components.serving_endpoint import ServingEndpoint, ServingEndpointArgs
-from tests.unit import test_monitor, test_online_features, test_serving_endpoint
+from tests.unit import test_monitor, test_online_features, test_provisioned_throughput, test_serving_endpoint
 from tests.unit.recording import record
 
 ROOT = Path(__file__).parents[2]
@@ -26,8 +33,25 @@ BUILDERS: dict[str, Callable[[pulumi.ResourceOptions], pulumi.ComponentResource]
     ),
     "ServingEndpoint": lambda opts: ServingEndpoint("one", test_serving_endpoint.args(), opts),
     "InferenceMonitor": lambda opts: InferenceMonitor("one", test_monitor.args(), opts),
+    "ProvisionedThroughputEndpoint": lambda opts: ProvisionedThroughputEndpoint(
+        "one", test_provisioned_throughput.args(), opts
+    ),
 }
-ARGUMENTS = [FeatureOnlineStoreArgs, FeatureOnlineTableArgs, ServingEndpointArgs, InferenceMonitorArgs]
+ARGUMENTS = [
+    FeatureOnlineStoreArgs,
+    FeatureOnlineTableArgs,
+    ServingEndpointArgs,
+    InferenceMonitorArgs,
+    ProvisionedThroughputEndpointArgs,
+    ModelUnitsArgs,
+    ServedEntityArgs,
+    ExternalModelArgs,
+    FoundationModelArgs,
+    InferenceTableArgs,
+    AiGatewayArgs,
+    RateLimitArgs,
+    GuardrailArgs,
+]
 
 
 def component_classes() -> set[str]:

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from components.config import StackConfig
-from components.config_errors import StackConfigError, parse_stack_config
+from components.config.errors import StackConfigError, parse_stack_config
 from tests.unit.stack_values import stack_values
 
 ROOT = Path(__file__).parents[2]
@@ -199,3 +199,27 @@ def test_what_would_fail_later_is_refused_here_with_path_value_and_fix(
     path: tuple[str | int, ...], value: Any, says: str
 ) -> None:
     assert says in refusal(put(stack_values(), path, value))
+
+
+def test_sizes_variables_limits_and_addresses_are_checked_where_they_stand() -> None:
+    values = stack_values()
+    values["endpoint"]["entities"][0].update(
+        minProvisionedConcurrency=6, maxProvisionedConcurrency=8, environmentVars={"API_KEY": "hunter2"}
+    )
+    values["endpoint"]["entities"][1].update(environmentVars={"API_KEY": "hunter2"})
+    values["endpoint"]["limits"] = [{"calls": 5, "key": "user_group"}]
+    values["endpoint"]["notifications"] = {"onFailure": ["nobody"]}
+    text = refusal(values)
+    assert "endpoint.entities[0]: served entity" in text
+    assert "use multiples of 4" in text
+    assert "endpoint.entities[1]: served entity" in text
+    assert "{{secrets/<scope>/<key>}}" in text
+    assert "hunter2" not in text
+    assert "endpoint.limits[0]: the rate limit for user_group has principal None; name the principal" in text
+    assert "endpoint.notifications.onFailure[0]" in text
+
+
+def test_one_key_has_one_limit_in_the_stack_file() -> None:
+    values = stack_values()
+    values["endpoint"]["limits"] = [{"calls": 5}, {"calls": 6}]
+    assert "endpoint.limits: has more than one limit for endpoint" in refusal(values)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from components.config_errors import parse_stack_config
+from components.config.errors import parse_stack_config
 from components.dynamic.client import workspace_client
 from components.inference_table import InferenceTableError, check_location, inference_table_of
 from components.serving_endpoint import InferenceTableArgs

@@ -9,7 +9,7 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from components.config import StackConfig
+from components.config.stack import StackConfig
 
 # What other tools and older documents call things that this schema refuses, and the way out.
 RETIRED = {

@@ -1,0 +1,40 @@
+"""Online store and feature tables of a stack file."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, field_validator
+
+from components.config.fields import (
+    Filled,
+    PublishMode,
+    Section,
+)
+
+
+class OnlineStoreConfig(Section):
+    """The online store that the feature tables are published to."""
+
+    name: Filled
+    capacity: Literal["CU_1", "CU_2", "CU_4", "CU_8"] = "CU_1"
+    read_replica_count: int = Field(default=0, ge=0)
+
+
+class FeatureTableConfig(Section):
+    """A feature table and its online copy."""
+
+    source: str = Field(description="Table name; in the stack's catalog and schema unless it has three parts.")
+    primary_keys: list[str] = Field(min_length=1, description="Key columns, in the order of the table's PRIMARY KEY.")
+    timeseries_key: str | None = Field(default=None, description="TIMESERIES column of the key: the newest row wins.")
+    publish_mode: PublishMode = "TRIGGERED"
+    online_name: str | None = Field(
+        default=None, description="Name of the online table; `<source>_online` when left out."
+    )
+
+    @field_validator("primary_keys")
+    @classmethod
+    def _unique(cls, value: list[str]) -> list[str]:
+        if len(set(value)) != len(value):
+            raise ValueError(f"names a column twice: {value}; a key column is named once")
+        return value

@@ -1,0 +1,110 @@
+"""The whole object, and every rule across its sections."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from components.config.endpoint import EndpointConfig, ModelConfig
+from components.config.features import FeatureTableConfig, OnlineStoreConfig
+from components.config.fields import (
+    NEWEST,
+    Catalog,
+    Filled,
+    Schema,
+    Section,
+)
+from components.config.monitor import MonitorConfig
+from components.config.smoke import SmokeConfig
+from components.environments import ENVIRONMENTS, Environment
+from components.names import (
+    InvalidNameError,
+    ThreePartName,
+)
+
+
+class StackConfig(Section):
+    """A stack: one endpoint, the features and the model behind it, and what watches it."""
+
+    environment: Literal["local", "staging", "prod"]
+    catalog: Catalog
+    schema_name: Schema = Field(alias="schema")
+    warehouse_id: Filled = Field(description="SQL warehouse that creates the monitored table and unpacks requests.")
+    serving_principal: Filled = Field(
+        description="Gets SELECT on online tables and EXECUTE on the model. An endpoint runs as its creator."
+    )
+    online_store: OnlineStoreConfig
+    feature_tables: list[FeatureTableConfig] = Field(min_length=1)
+    model: ModelConfig
+    endpoint: EndpointConfig
+    smoke: SmokeConfig
+    monitor: MonitorConfig | None = None
+
+    @model_validator(mode="after")
+    def _across_fields(self) -> StackConfig:
+        problems = [
+            *self._alias_problems(),
+            *self._version_problems(),
+            *self._table_problems(),
+            *self._monitor_problems(),
+        ]
+        if problems:
+            raise ValueError("\n".join(problems))
+        return self
+
+    @property
+    def defaults(self) -> Environment:
+        return ENVIRONMENTS[self.environment]
+
+    @property
+    def scale_to_zero(self) -> bool:
+        """Whether entities that say nothing themselves scale to zero."""
+        stated = self.endpoint.scale_to_zero
+        return self.defaults.scale_to_zero if stated is None else stated
+
+    def qualified(self, table: str) -> str:
+        """The three-part name of a table that may have been named by its last part."""
+        return str(ThreePartName.parse(table if "." in table else f"{self.catalog}.{self.schema_name}.{table}"))
+
+    def _alias_problems(self) -> list[str]:
+        known = ", ".join(sorted(self.model.aliases))
+        return [
+            f"endpoint.entities: unknown alias {entity.alias!r}; model.aliases has {known}: "
+            "add it there or use one of them"
+            for entity in self.endpoint.entities
+            if entity.alias is not None and entity.alias not in self.model.aliases
+        ]
+
+    def _version_problems(self) -> list[str]:
+        if self.defaults.newest_version_allowed:
+            return []
+        return [
+            f"model.aliases.{alias}: an empty version means the newest one, which {self.environment} does not allow; "
+            "name the version number that was proven before"
+            for alias, version in self.model.aliases.items()
+            if version == NEWEST
+        ]
+
+    def _table_problems(self) -> Iterator[str]:
+        """Names that are none, and tables that would be declared twice: the engine would end in a traceback."""
+        seen: dict[str, str] = {}
+        for number, table in enumerate(self.feature_tables):
+            for key, name in (("source", table.source), ("onlineName", table.online_name or f"{table.source}_online")):
+                path = f"featureTables[{number}].{key}"
+                try:
+                    full_name = self.qualified(name)
+                except InvalidNameError as error:
+                    yield f"{path}: {error}"
+                    break
+                other = seen.setdefault(full_name.lower(), path)
+                if other != path:
+                    yield f"{path}: {full_name} is {other} already; name every table once"
+
+    def _monitor_problems(self) -> list[str]:
+        if self.monitor is not None and self.endpoint.inference_table is None:
+            return [
+                "monitor: there is no inference table to watch; set endpoint.inferenceTable.prefix or remove monitor"
+            ]
+        return []

@@ -1,0 +1,145 @@
+"""`EndpointSettings`: what the plugin sends when an endpoint is made and never again.
+
+`ModelServing` takes e-mail notifications, a description and a budget policy; a later change of them "succeeds" without
+a call. Notifications have an API of their own (`PATCH serving-endpoints/{name}/notifications`), and are kept in step
+here. Description and budget policy have none, so a change of them is refused at preview instead of passed over.
+Source: databricks-sdk 0.156.0 `ServingEndpointsAPI`; the provider's resource_model_serving.go.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pulumi
+from pulumi.dynamic import CheckResult, CreateResult, DiffResult, ReadResult, Resource, UpdateResult
+
+from components.dynamic.errors import AbsentError, asking
+from components.dynamic.provider import Props, WorkspaceProvider, changed, guarded, known, without_provider
+
+PROVIDER_VERSION = "1"
+_NOTIFIED = ("on_update_success", "on_update_failure")
+_FIXED = ("description", "budget_policy_id")
+
+
+class EndpointSettingsProvider(WorkspaceProvider):
+    """Keeps notifications in step; holds description and budget policy to what the endpoint was made with."""
+
+    @guarded
+    def check(self, _olds: Props, news: Props) -> CheckResult:
+        """Refuses a change that the service has no call for; an address that is none."""
+        inputs = without_provider(news)
+        failures = []
+        # Another endpoint is made with the new values.
+        same = _olds.get("endpoint_name") is not None and known(inputs, "endpoint_name") == _olds["endpoint_name"]
+        for name in _FIXED:
+            before, after = (_olds.get(name) or ""), (known(inputs, name) or "")
+            if same and before != after:
+                failures.append(
+                    self.failure(
+                        name,
+                        f"endpoint {_olds['endpoint_name']} was made with {name} {before!r}, and Databricks has no "
+                        f"call "
+                        f"that changes it to {after!r}: put {before!r} back, or give the endpoint a new name (the new "
+                        "one answers before the old one goes)",
+                    )
+                )
+        for name in _NOTIFIED:
+            for address in known(inputs, name) or []:
+                if "@" not in str(address):
+                    failures.append(self.failure(name, f"{address!r} is no e-mail address"))
+        return CheckResult(inputs, failures)
+
+    @guarded
+    def diff(self, _id: str, _olds: Props, _news: Props) -> DiffResult:
+        replaces = changed(_olds, _news, ("endpoint_name",))
+        changes = changed(_olds, _news, (*_NOTIFIED, "provider_version"))
+        return DiffResult(changes=bool(replaces or changes), replaces=replaces, delete_before_replace=False)
+
+    @guarded
+    def create(self, props: Props) -> CreateResult:
+        inputs = without_provider(props)
+        if inputs["on_update_success"] or inputs["on_update_failure"]:
+            self._notify(inputs)
+        return CreateResult(id_=inputs["endpoint_name"], outs=inputs)
+
+    @guarded
+    def read(self, id_: str, props: Props) -> ReadResult:
+        """Who is notified now; gone where the endpoint is gone."""
+        outs = without_provider(props)
+        name = outs["endpoint_name"]
+        try:
+            with asking(f"reading endpoint {name}"):
+                found = self.client.serving_endpoints.get(name)
+        except AbsentError:
+            return ReadResult(id_="", outs={})
+        notified = found.email_notifications
+        # The service is known to answer without the block; what is not said has not changed.
+        if notified is not None:
+            outs["on_update_success"] = list(notified.on_update_success or [])
+            outs["on_update_failure"] = list(notified.on_update_failure or [])
+        return ReadResult(id_=id_, outs=outs)
+
+    @guarded
+    def update(self, _id: str, _olds: Props, _news: Props) -> UpdateResult:
+        inputs = without_provider(_news)
+        if changed(_olds, inputs, _NOTIFIED):
+            self._notify(inputs)
+        return UpdateResult(outs=inputs)
+
+    @guarded
+    def delete(self, _id: str, _props: Props) -> None:
+        """Nobody is notified any more, where the endpoint outlives its settings."""
+        if not _props["on_update_success"] and not _props["on_update_failure"]:
+            return
+        try:
+            self._notify({**_props, "on_update_success": [], "on_update_failure": []})
+        except AbsentError:
+            return
+
+    def _notify(self, inputs: Props) -> None:
+        name = inputs["endpoint_name"]
+        lists = {key: list(inputs[key]) for key in _NOTIFIED}
+        with asking(f"setting who is notified of endpoint {name}"):
+            # Not through the SDK's own method: it leaves empty lists out, and a list that is left out may be kept.
+            self.client.api_client.do(
+                "PATCH", f"/api/2.0/serving-endpoints/{name}/notifications", body={"email_notifications": lists}
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class EndpointSettingsArgs:
+    """What an `EndpointSettings` is made of."""
+
+    endpoint_name: pulumi.Input[str]
+    """Name of the endpoint. Another one replaces the resource."""
+    on_update_success: Sequence[str] = ()
+    """E-mail addresses that hear of each successful update of the endpoint's config."""
+    on_update_failure: Sequence[str] = ()
+    """E-mail addresses that hear of each failed one."""
+    description: str = ""
+    """What the endpoint was made with; a change is refused."""
+    budget_policy_id: str = ""
+    """What the endpoint was made with; a change is refused."""
+    provider_version: str = PROVIDER_VERSION
+    """Version of the provider's behaviour; a new one shows as an update that changes nothing."""
+
+
+class EndpointSettings(Resource, module="serving", name="EndpointSettings"):
+    """Notifications, description and budget policy of a serving endpoint."""
+
+    endpoint_name: pulumi.Output[str]
+    on_update_success: pulumi.Output[list[str]]
+    on_update_failure: pulumi.Output[list[str]]
+
+    def __init__(self, name: str, args: EndpointSettingsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        props: dict[str, Any] = {
+            "endpoint_name": args.endpoint_name,
+            "on_update_success": list(args.on_update_success),
+            "on_update_failure": list(args.on_update_failure),
+            "description": args.description,
+            "budget_policy_id": args.budget_policy_id,
+            "provider_version": args.provider_version,
+        }
+        super().__init__(EndpointSettingsProvider(), name, props, opts)
