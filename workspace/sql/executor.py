@@ -10,7 +10,9 @@ from deltalake.exceptions import DeltaError
 from sqlglot import TokenType, exp
 
 from workspace.errors import ApiError
+from workspace.identity.caller import current_caller
 from workspace.sql import alter, ddl, dml, inspection
+from workspace.sql.authorization import authorize, insufficient, require_table
 from workspace.sql.context import Context, from_api, nothing
 from workspace.sql.engine import Cursor, Engine, Result
 from workspace.sql.errors import SqlError, syntax_error, unsupported
@@ -19,6 +21,8 @@ from workspace.sql.names import Session
 from workspace.sql.parsing import Parameter, parse, tokens
 from workspace.sql.sources import Sources
 from workspace.sql.translate import named_outputs
+from workspace.unity_catalog.privileges import PrivilegeError
+from workspace.unity_catalog.securables import CATALOG
 from workspace.unity_catalog.service import UnityCatalog
 
 _KINDS: dict[type[exp.Expression], Callable[[Context, Any], Result]] = {
@@ -52,6 +56,7 @@ class Executor:
         tree = parse(statement, parameters)
         context = Context(self._catalog, session, cursor, Sources(self._catalog.tables, session, cursor))
         try:
+            authorize(tree, session, self._catalog)
             if isinstance(tree, exp.Query | exp.Values):
                 return context.query(named_outputs(tree))
             if isinstance(tree, exp.Command):
@@ -60,6 +65,8 @@ class Executor:
             if carry_out is None:
                 raise unsupported(f"{type(tree).__name__.upper()} statements")
             return carry_out(context, tree)
+        except PrivilegeError as error:
+            raise insufficient(error) from error
         except ApiError as error:
             raise from_api(error) from error
         except (DeltaError, pa.ArrowException) as error:
@@ -76,6 +83,7 @@ def _command(context: Context, statement: str) -> Result:
     if texts[:2] == ["ALTER", "TABLE"] and "UNSET" in texts and "TBLPROPERTIES" in texts:
         at = texts.index("UNSET")
         name = exp.to_table(statement[words[2].start : words[at].start].strip(), dialect="databricks")
+        require_table(context.catalog, context.session.full_name(name), "MODIFY")
         return alter.unset_properties(context, name, words[at + 2 :])
     if texts[:2] in (["CREATE", "CATALOG"], ["DROP", "CATALOG"]):
         return _catalog(context, texts[0], [word.text for word in words[2:]])
@@ -97,10 +105,12 @@ def _catalog(context: Context, verb: str, rest: list[str]) -> Result:
             raise unsupported(f"CREATE CATALOG ... {' '.join(more)}")
         if not (guarded and exists):
             comment = more[1] if more else None
+            context.catalog.privileges.require_metastore(current_caller(), "CREATE_CATALOG")
             containers.create_catalog({"name": name, "comment": comment}, context.session.user)
         return nothing()
     if more and [text.upper() for text in more] not in (["CASCADE"], ["RESTRICT"]):
         raise unsupported(f"DROP CATALOG ... {' '.join(more)}")
     if not (guarded and not exists):
+        context.catalog.privileges.require_manage(current_caller(), CATALOG, name)
         containers.delete_catalog(name, force=[text.upper() for text in more] == ["CASCADE"])
     return nothing()

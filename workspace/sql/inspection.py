@@ -7,10 +7,13 @@ from datetime import UTC, datetime
 
 from sqlglot import Token, exp
 
+from workspace.identity.caller import current_caller
+from workspace.sql.authorization import require_table
 from workspace.sql.context import Context, nothing, only, rows_of
 from workspace.sql.engine import Result
 from workspace.sql.errors import SqlError, unsupported
 from workspace.sql.names import schema_not_found
+from workspace.unity_catalog.securables import CATALOG, SCHEMA, TABLE
 
 _COLUMN = {"col_name": "string", "data_type": "string", "comment": "string"}
 
@@ -48,11 +51,13 @@ def show(context: Context, words: list[Token]) -> Result:
     kind = texts[0].upper() if texts else ""
     rest = texts[1:]
     if kind == "TBLPROPERTIES":
-        table = context.sources.known(context.session.full_name(_table("".join(rest))))
+        table = context.sources.known(_readable(context, "".join(rest)))
         return rows_of({"key": "string", "value": "string"}, *sorted(table.properties.items()))
     if kind == "TABLES":
         catalog, schema = _schema(context, rest)
-        names = [table.name for table in context.tables.list(catalog, schema)]
+        context.catalog.privileges.require_read(current_caller(), SCHEMA, f"{catalog}.{schema}")
+        tables = context.tables.list(catalog, schema)
+        names = [table.name for table in tables if _seen(context, TABLE, table.full_name)]
         columns = {"database": "string", "tableName": "string", "isTemporary": "boolean"}
         return rows_of(columns, *((schema, name, False) for name in names))
     if kind in ("SCHEMAS", "DATABASES"):
@@ -62,11 +67,15 @@ def show(context: Context, words: list[Token]) -> Result:
         if rest and not catalog:
             raise unsupported(f"SHOW {' '.join(texts)}")
         found = context.catalog.containers.schemas(catalog)
-        return rows_of({"databaseName": "string"}, *((schema["name"],) for schema in found))
+        shown = [schema["name"] for schema in found if _seen(context, SCHEMA, schema["full_name"])]
+        return rows_of({"databaseName": "string"}, *((name,) for name in shown))
     if kind == "CATALOGS" and not rest:
-        return rows_of({"catalog": "string"}, *((found["name"],) for found in context.catalog.containers.catalogs()))
+        catalogs = [
+            one["name"] for one in context.catalog.containers.catalogs() if _seen(context, CATALOG, one["name"])
+        ]
+        return rows_of({"catalog": "string"}, *((name,) for name in catalogs))
     if kind == "COLUMNS" and rest and rest[0].upper() in ("IN", "FROM"):
-        table = context.sources.known(context.session.full_name(_table("".join(rest[1:]))))
+        table = context.sources.known(_readable(context, "".join(rest[1:])))
         return rows_of({"col_name": "string"}, *((column.name,) for column in table.columns))
     raise unsupported(f"SHOW {' '.join(texts)}")
 
@@ -108,6 +117,17 @@ def _schema(context: Context, rest: list[str]) -> tuple[str, str]:
     if not context.catalog.containers.has_schema(catalog, schema):
         raise schema_not_found(catalog, schema)
     return catalog, schema
+
+
+def _readable(context: Context, text: str) -> str:
+    """The full name of a table that the caller may read about. Raises ApiError 403."""
+    full_name = context.session.full_name(_table(text))
+    require_table(context.catalog, full_name, "READ")
+    return full_name
+
+
+def _seen(context: Context, kind: str, full_name: str) -> bool:
+    return context.catalog.privileges.sees(current_caller(), kind, full_name)
 
 
 def _table(text: str) -> exp.Table:

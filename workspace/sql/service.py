@@ -12,7 +12,6 @@ from starlette.routing import BaseRoute
 from workspace.errors import bad_request, invalid
 from workspace.files.presigned import PREFIX, UrlSigner
 from workspace.http import Call, Json, api
-from workspace.identity import OWNER
 from workspace.sql import warehouses
 from workspace.sql.delivery import BLOBS
 from workspace.sql.engine import Engine
@@ -35,9 +34,7 @@ class Sql:
     def __init__(self, state: State, catalog: UnityCatalog) -> None:
         self._engine = Engine()
         self._executor = Executor(catalog, self._engine)
-        self._statements = Statements(
-            self._executor, FIRST_CATALOG, DEFAULT_SCHEMA, OWNER.user_name, UrlSigner(state.token)
-        )
+        self._statements = Statements(self._executor, FIRST_CATALOG, DEFAULT_SCHEMA, UrlSigner(state.token))
         self._queries = Queries(state.documents)
 
     def execute(

@@ -12,12 +12,14 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as StillRunning
+from contextvars import copy_context
 from dataclasses import dataclass, field
 from typing import Any
 
 from workspace.errors import ApiError
 from workspace.files.presigned import UrlSigner
 from workspace.http import Json
+from workspace.identity.caller import current_caller
 from workspace.sql.delivery import INLINE_BYTES, Delivered, verified
 from workspace.sql.engine import CancelledError, Cursor
 from workspace.sql.errors import SqlError
@@ -53,6 +55,8 @@ class Statement:
 
     id: str
     cursor: Cursor
+    user: str
+    """Who sent it: nobody else sees it."""
     state: str = PENDING
     error: str | None = None
     result: Delivered | None = None
@@ -68,33 +72,31 @@ class Statement:
 class Statements:
     """The newest statements of this server; they do not outlive it, as results of Databricks do not outlive an hour."""
 
-    def __init__(
-        self, executor: Executor, default_catalog: str, default_schema: str, user: str, signer: UrlSigner
-    ) -> None:
+    def __init__(self, executor: Executor, default_catalog: str, default_schema: str, signer: UrlSigner) -> None:
         self._executor = executor
         self._defaults = (default_catalog, default_schema)
-        self._user = user
         self._signer = signer
         self._statements: OrderedDict[str, Statement] = OrderedDict()
         self._lock = threading.Lock()
         self._pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="sql")
 
     def session(self, catalog: str | None, schema: str | None) -> Session:
-        return Session((catalog or self._defaults[0]).lower(), (schema or self._defaults[1]).lower(), self._user)
+        names = (catalog or self._defaults[0]).lower(), (schema or self._defaults[1]).lower()
+        return Session(*names, current_caller().user_name)
 
     def submit(self, body: Mapping[str, Any], host: str) -> Json:
         """Run a statement, and wait for it as long as the request says; `host` is what links are made for."""
         request = Request.of(body)
         session = self.session(request.catalog, request.schema)
         statement = self._new()
-        future = self._pool.submit(self._run, statement, request, session)
+        future = self._pool.submit(copy_context().run, self._run, statement, request, session)
         self._wait(future, statement, request.wait_seconds, request.after_wait)
         return self.describe(statement, host)
 
     def get(self, statement_id: str) -> Statement:
         with self._lock:
             statement = self._statements.get(statement_id)
-        if statement is None:
+        if statement is None or statement.user != current_caller().user_name:
             raise ApiError(404, "NOT_FOUND", f"The statement {statement_id} was not found.")
         return statement
 
@@ -159,7 +161,7 @@ class Statements:
             statements = [one for one in statements if not one.over.is_set()]
 
     def _new(self) -> Statement:
-        statement = Statement(str(uuid.uuid4()), self._executor.cursor())
+        statement = Statement(str(uuid.uuid4()), self._executor.cursor(), current_caller().user_name)
         with self._lock:
             self._statements[statement.id] = statement
             over = [found.id for found in self._statements.values() if found.state not in (PENDING, RUNNING)]
