@@ -53,6 +53,10 @@ class Tables:
         document = self._documents.get(_KIND, _key(full_name))
         return None if document is None else self._table(document)
 
+    def exists(self, full_name: str) -> bool:
+        """Without a look into its Delta log."""
+        return self._documents.get(_KIND, _key(full_name)) is not None
+
     def identity(self, full_name: str) -> str:
         """The id of the table, without a look into its Delta log. Raises ApiError 404."""
         return str(self._stored(full_name)["table_id"])
