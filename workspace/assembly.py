@@ -43,7 +43,7 @@ def assemble(state: State) -> Starlette:
     )
     monitors = Monitors(state, CatalogView(table=catalog.tables.get, require_schema=catalog.containers.schema))
     features = FeatureStore(state, catalog)
-    serving = Serving(state, catalog, mlflow, features)
+    serving = Serving(state, catalog, mlflow, features, clock)
     jobs = Jobs(state, sql)
     creators = {
         "experiments": mlflow.creator_of_experiment,

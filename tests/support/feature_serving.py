@@ -24,6 +24,7 @@ from mlflow.models import ModelSignature
 from mlflow.types import ColSpec, Schema, TensorSpec
 
 from tests.support.served import served
+from workspace.clock import Clock
 from workspace.errors import not_found
 from workspace.feature_store.routes import FeatureStore
 from workspace.serving.routes import Serving
@@ -84,6 +85,9 @@ class World:
     models: SavedModels
     serving: Serving
     client: WorkspaceClient
+    clock: Clock
+    secrets: dict[tuple[str, str], str]
+    """By scope and key."""
 
     def set(self, **seconds: float) -> None:
         self.client.api_client.do("PUT", "/_workspace/settings", body=seconds)
@@ -132,17 +136,19 @@ class World:
 @contextmanager
 def world(folder: Path) -> Iterator[World]:
     state = State(folder / "state")
+    secrets: dict[tuple[str, str], str] = {}
     try:
         catalog = UnityCatalog(state)
         if not catalog.containers.has_schema("main", "ml"):
             catalog.containers.create_schema({"catalog_name": "main", "name": "ml"}, "me@example.com")
         features = FeatureStore(state, catalog)
         models = SavedModels(folder / "models")
-        serving = Serving(state, catalog, models, features)
+        clock = Clock(state)
+        serving = Serving(state, catalog, models, features, clock, lambda scope, key: secrets.get((scope, key)))
         settings = Settings(state)
         settings.change(QUICK)
-        with served(state, [settings, features, serving]) as client:
-            yield World(state, catalog.tables, features, models, serving, client)
+        with served(state, [settings, clock, features, serving]) as client:
+            yield World(state, catalog.tables, features, models, serving, client, clock, secrets)
     finally:
         state.close()
 

@@ -66,3 +66,16 @@ def saved_linear_model(folder: Path) -> Any:
     signature = mlflow.models.infer_signature(rows, model.predict(rows))
     mlflow.sklearn.save_model(model, str(folder), signature=signature, pip_requirements=["scikit-learn"])
     return model
+
+
+def register(client: WorkspaceClient, name: str, saved: Path) -> str:
+    """The files of a saved model as version 1 of a registered model, through the Files API; its full name."""
+    full_name = new_model(client, name, catalog="main", schema="ml")
+    version = create_version(client, full_name)
+    for path in saved.rglob("*"):
+        if path.is_file():
+            target = f"/Models/{full_name.replace('.', '/')}/{version}/{path.relative_to(saved)}"
+            with path.open("rb") as contents:
+                client.files.upload(target, contents, overwrite=True)
+    assert finalize(client, full_name, version)["status"] == "READY"
+    return full_name

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -14,10 +14,18 @@ from databricks.sdk import WorkspaceClient
 from databricks.sdk.core import Config
 
 from workspace.app import build_app
+from workspace.errors import unauthenticated
 from workspace.http import Caller, Service
 from workspace.state import State
 
 CALLER = Caller(user_name="me@example.com", id="1000000001", groups=("admins", "users"))
+"""Whoever has the token of the state folder."""
+OTHERS = {
+    "token-of-ann": Caller(user_name="ann@example.com", id="1000000002", groups=("users", "riders"), admin=False),
+    "token-of-bob": Caller(user_name="bob@example.com", id="1000000003", groups=("users", "riders"), admin=False),
+    "token-of-job": Caller(user_name="6f3b1d9e-0000-4000-8000-000000000001", id="1000000004", admin=False),
+}
+"""More callers, by their tokens; the last is a service principal, whose name is its application id."""
 
 
 @contextmanager
@@ -28,7 +36,9 @@ def served(state: State, services: Sequence[Service]) -> Iterator[WorkspaceClien
         listener.bind(("127.0.0.1", 0))
         server = uvicorn.Server(
             uvicorn.Config(
-                build_app(state, services, lambda _: CALLER), log_level="warning", timeout_graceful_shutdown=5
+                build_app(state, services, _authentication(state.token)),
+                log_level="warning",
+                timeout_graceful_shutdown=5,
             )
         )
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
@@ -40,6 +50,18 @@ def served(state: State, services: Sequence[Service]) -> Iterator[WorkspaceClien
         finally:
             server.should_exit = True
             thread.join(timeout=30)
+
+
+def _authentication(token: str) -> Callable[[str], Caller]:
+    callers = {token: CALLER, **OTHERS}
+
+    def authenticate(header: str) -> Caller:
+        caller = callers.get(header.partition(" ")[2])
+        if caller is None:
+            raise unauthenticated("Invalid access token.")
+        return caller
+
+    return authenticate
 
 
 def _wait_until_started(server: uvicorn.Server) -> None:

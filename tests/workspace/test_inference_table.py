@@ -18,7 +18,9 @@ from databricks.sdk.errors import InvalidParameterValue, NotFound
 from databricks.sdk.service.serving import AiGatewayConfig, AiGatewayInferenceTableConfig, EndpointCoreConfigInput
 
 from tests.support.feature_serving import World, entity, eventually, save_model, world
-from workspace.serving.inference_table import Exchange, Outbox
+from workspace.clock import Clock
+from workspace.serving.inference_table import PAYLOAD, Exchange, PayloadTables
+from workspace.serving.outbox import Outbox
 from workspace.settings import Settings
 from workspace.state import State
 from workspace.unity_catalog import Column, UnityCatalog
@@ -187,7 +189,8 @@ def test_batch_that_a_kill_left_in_the_outbox_is_not_written_twice(tmp_path: Pat
     catalog.containers.create_schema({"catalog_name": "main", "name": "ml"}, "me@example.com")
     path = tmp_path / "outbox.db"
     Settings(state).change({"inference_table_delivery_lag_seconds": 3600})
-    outbox = Outbox(path, catalog.tables, Settings(state))
+    kinds = {PAYLOAD: PayloadTables(catalog.tables).kind()}
+    outbox = Outbox(path, catalog.tables, kinds, Settings(state), Clock(state))
     outbox.start()
     try:
         fill(path, ["one", "two"])
@@ -197,9 +200,9 @@ def test_batch_that_a_kill_left_in_the_outbox_is_not_written_twice(tmp_path: Pat
         assert outbox.deliver(time.time()) == 2
         # Killed between the Delta commit and the deletion: the outbox is what it was.
         with sqlite3.connect(path) as live:
-            live.execute("DELETE FROM exchange")
+            live.execute("DELETE FROM record")
             live.execute("ATTACH ? AS killed", (str(copied),))
-            live.execute("INSERT INTO exchange SELECT * FROM killed.exchange")
+            live.execute("INSERT INTO record SELECT * FROM killed.record")
         fill(path, ["three"])
         assert outbox.deliver(time.time()) == 3
     finally:
@@ -211,11 +214,9 @@ def test_batch_that_a_kill_left_in_the_outbox_is_not_written_twice(tmp_path: Pat
 
 def fill(path: Path, request_ids: list[str]) -> None:
     for request_id in request_ids:
-        exchange = Exchange("main.ml.p_payload", request_id, None, time.time(), 200, 1.0, b"{}", b"{}", "e", "me")
-        row = {"table_name": exchange.table, **exchange.row(), "logging_error_codes": "", "logged_at": time.time() - 1}
-        names = list(row)
+        record = Exchange(
+            "main.ml.p_payload", request_id, None, time.time(), 200, 1.0, b"{}", b"{}", "e", "me"
+        ).record()
+        row = (record.table, record.kind, time.time() - 1, json.dumps(record.body))
         with sqlite3.connect(path) as db:
-            db.execute(
-                f"INSERT INTO exchange ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})",
-                list(row.values()),
-            )
+            db.execute("INSERT INTO record (table_name, kind, logged_at, body) VALUES (?, ?, ?, ?)", row)

@@ -14,24 +14,11 @@ from databricks.sdk.service.serving import AiGatewayConfig, AiGatewayInferenceTa
 from deltalake import DeltaTable
 
 from tests.support.feature_serving import entity, eventually, save_model
-from tests.support.models import create_version, finalize, new_model
+from tests.support.models import register
 from tests.support.server import WorkspaceServer
 
 START = Callable[[], WorkspaceServer]
 RECORD = {"dataframe_records": [{"a": 1.0}]}
-
-
-def register(client: WorkspaceClient, name: str, saved: Path) -> str:
-    """The files of a saved model as version 1 of a registered model, through the Files API; its full name."""
-    full_name = new_model(client, name, catalog="main", schema="ml")
-    version = create_version(client, full_name)
-    for path in saved.rglob("*"):
-        if path.is_file():
-            target = f"/Models/{full_name.replace('.', '/')}/{version}/{path.relative_to(saved)}"
-            with path.open("rb") as contents:
-                client.files.upload(target, contents, overwrite=True)
-    assert finalize(client, full_name, version)["status"] == "READY"
-    return full_name
 
 
 def serve(client: WorkspaceClient, model: str) -> None:

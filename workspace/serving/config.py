@@ -7,12 +7,12 @@ Rules: facts of the Serving API (https://docs.databricks.com/api/workspace/servi
 from __future__ import annotations
 
 import re
-import time
 import uuid
 from collections.abc import Sequence
 
 from workspace.errors import ApiError, invalid
 from workspace.http import Json
+from workspace.serving.external import check_external_model
 
 NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9])?")
 ENTITY_NAME = re.compile(r"[A-Za-z0-9_-]+")
@@ -41,9 +41,9 @@ IDENTITY = (
     "min_provisioned_concurrency",
     "max_provisioned_concurrency",
     "instance_profile_arn",
+    "external_model",
 )
 OTHER_KINDS = {
-    "external_model": "external models",
     "min_provisioned_throughput": "provisioned throughput",
     "max_provisioned_throughput": "provisioned throughput",
     "provisioned_model_units": "provisioned model units",
@@ -58,7 +58,7 @@ def check_endpoint_name(name: str) -> None:
         )
 
 
-def read_config(body: Json, creator: str, previous: Sequence[Json] = ()) -> Json:
+def read_config(body: Json, creator: str, now_ms: int, previous: Sequence[Json] = ()) -> Json:
     """A config as it is stored: `served_entities` and `routes`. ApiError 400 for what the service refuses.
 
     Entities that `previous` has unchanged keep their identity (`uid`), so that they go on running.
@@ -68,7 +68,7 @@ def read_config(body: Json, creator: str, previous: Sequence[Json] = ()) -> Json
     legacy = body.get("served_models") or []
     if given and legacy:
         raise invalid("Only one of served_entities and served_models can be specified.")
-    entities = [_entity(entity, creator) for entity in [*given, *map(_from_served_model, legacy)]]
+    entities = [_entity(entity, creator, now_ms) for entity in [*given, *map(_from_served_model, legacy)]]
     if not entities:
         raise invalid("The config must have at least one served entity.")
     if len(entities) > MAX_ENTITIES:
@@ -77,15 +77,20 @@ def read_config(body: Json, creator: str, previous: Sequence[Json] = ()) -> Json
     doubled = sorted({name for name in names if names.count(name) > 1})
     if doubled:
         raise invalid(f"Served entity names must be unique across an endpoint; given more than once: {doubled}.")
+    _check_kinds(entities, previous)
     for entity in entities:
         _keep_identity(entity, previous)
     return {"served_entities": entities, "routes": _routes(body.get("traffic_config"), names)}
 
 
-def _entity(given: Json, creator: str) -> Json:
+def _entity(given: Json, creator: str, now_ms: int) -> Json:
     for field, kind in OTHER_KINDS.items():
         if given.get(field) is not None:
-            raise ApiError(501, "NOT_IMPLEMENTED", f"the embedded workspace serves registered models only, no {kind}")
+            raise ApiError(
+                501, "NOT_IMPLEMENTED", f"the embedded workspace serves registered and external models, no {kind}"
+            )
+    if given.get("external_model") is not None:
+        return _external(given, creator, now_ms)
     entity_name, version = given.get("entity_name"), given.get("entity_version")
     if not entity_name:
         raise invalid("Missing required field: served_entities.entity_name")
@@ -115,8 +120,39 @@ def _entity(given: Json, creator: str) -> Json:
         "instance_profile_arn": given.get("instance_profile_arn"),
         **_size(given, name),
         "creator": creator,
-        "creation_timestamp": int(time.time() * 1000),
+        "creation_timestamp": now_ms,
     }
+
+
+def _external(given: Json, creator: str, now_ms: int) -> Json:
+    model = given["external_model"]
+    name = given.get("name") or re.sub(r"[.:]", "-", str(model.get("name")))
+    if not ENTITY_NAME.fullmatch(name):
+        raise invalid(f"Served entity name '{name}' is not valid: letters, digits, dashes and underscores only.")
+    other = ("entity_name", "entity_version", "workload_size", "workload_type", "scale_to_zero_enabled")
+    both = [field for field in other if given.get(field)]
+    if both:
+        raise invalid(f"Served entity '{name}' is an external model, and cannot have {both}.")
+    return {
+        "uid": uuid.uuid4().hex,
+        "name": name,
+        "external_model": check_external_model(model, name),
+        "task": model["task"],
+        "creator": creator,
+        "creation_timestamp": now_ms,
+    }
+
+
+def _check_kinds(entities: Sequence[Json], previous: Sequence[Json]) -> None:
+    """External models stand by themselves: with one task, and never in the place of registered ones."""
+    external = {bool(entity.get("external_model")) for entity in entities}
+    if len(external) > 1:
+        raise invalid("An endpoint cannot serve both external models and registered models.")
+    if previous and bool(previous[0].get("external_model")) not in external:
+        raise invalid("An endpoint cannot be changed from external models to registered models, or back.")
+    tasks = sorted({entity["task"] for entity in entities if entity.get("external_model")})
+    if len(tasks) > 1:
+        raise invalid(f"All external models of an endpoint must have the same task; given are {tasks}.")
 
 
 def _size(given: Json, name: str) -> Json:

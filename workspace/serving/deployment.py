@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import logging
-import random
 import shutil
 import threading
+import time
+import weakref
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
+from workspace.clock import Clock
 from workspace.errors import ApiError
 from workspace.http import Json
 from workspace.serving.entity import Entity, OnlineSource, RetiredError, SecretOf
-from workspace.serving.gateway import payload_table
+from workspace.serving.external import ExternalEntity
+from workspace.serving.live import Gateway, Live, Served
 from workspace.serving.process import DeploymentError
 from workspace.serving.store import EndpointStore
 from workspace.settings import Settings
@@ -24,6 +27,9 @@ logger = logging.getLogger("workspace.serving")
 STARTING_AT_ONCE = 2
 HOUSEKEEPING_SECONDS = 0.5
 MESSAGE_LENGTH = 4_000
+POLL_SECONDS = 0.05
+# For all threads together, when the server ends: what they do is taken up again when it starts.
+STOP_SECONDS = 3.0
 
 
 class ModelFiles(Protocol):
@@ -34,23 +40,6 @@ class ModelFiles(Protocol):
 
 
 ModelVersionOf = Callable[[str, str], ModelFiles]
-
-
-@dataclass(frozen=True)
-class Live:
-    """An endpoint that answers: the config in force. Replaced as a whole, never changed."""
-
-    endpoint_id: str
-    name: str
-    entities: Mapping[str, Entity]
-    names: tuple[str, ...]
-    weights: tuple[int, ...]
-    payload_table: str | None
-    rate_limits: tuple[Json, ...]
-
-    def choose(self) -> Entity:
-        """An entity by the traffic split; one at 0 % is never chosen."""
-        return self.entities[random.choices(self.names, self.weights)[0]]  # noqa: S311 - load balancing, no secret
 
 
 class Deployments:
@@ -64,7 +53,11 @@ class Deployments:
         online: OnlineSource,
         secret: SecretOf,
         settings: Settings,
+        clock: Clock,
+        on_live: Callable[[Json], None] = lambda _endpoint: None,
     ) -> None:
+        self._on_live = on_live
+        self._clock = clock
         self._store = store
         self._folder = folder
         self._model_version = model_version
@@ -72,7 +65,10 @@ class Deployments:
         self._secret = secret
         self._settings = settings
         self._live: dict[str, Live] = {}
-        self._entities: dict[str, Entity] = {}
+        self._entities: dict[str, Served] = {}
+        # Every one there is, also those that are loading for an update, or drain after one.
+        self._every: weakref.WeakSet[Served] = weakref.WeakSet()
+        self._making: dict[tuple[str, int], Mapping[str, Served]] = {}
         # Held while an endpoint changes what it serves, so that a deletion and a roll-out never cross.
         self._switching = threading.Lock()
         self._stopping = threading.Event()
@@ -98,16 +94,32 @@ class Deployments:
 
     def stop(self) -> None:
         self._stopping.set()
-        for entity in list(self._entities.values()):
+        for entity in list(self._every):
             entity.end()
-        for thread in self._threads:
-            thread.join(timeout=30)
-        for entity in list(self._entities.values()):
+        deadline = time.monotonic() + STOP_SECONDS
+        for thread in list(self._threads):
+            thread.join(timeout=max(0.0, deadline - time.monotonic()))
+        # Those that were being made while the others ended.
+        for entity in list(self._every):
             entity.end()
 
     def roll_out(self, endpoint: Json) -> None:
         """Bring the pending config of an endpoint into force, in the background."""
         self._spawn(lambda: self._roll_out(endpoint), f"rollout-{endpoint['name']}")
+
+    def cancel(self, name: str) -> Json:
+        """Give up the update of an endpoint that is under way, and end what it has started."""
+        with self._switching:
+            endpoint = self._store.cancel(name)
+            making = self._made(endpoint)
+        for entity in making:
+            entity.end()
+        return endpoint
+
+    def _made(self, endpoint: Json) -> list[Served]:
+        """What the update of an endpoint has started."""
+        version: int = (endpoint["pending_config"] or {}).get("config_version", 0)
+        return list(self._making.get((endpoint["id"], version), {}).values())
 
     def change(self, name: str, change: Callable[[Json], None]) -> Json:
         """Change an endpoint beside its config, and take up a changed inference table or rate limit at once."""
@@ -115,9 +127,7 @@ class Deployments:
             endpoint = self._store.change(name, change)
             live = self._live.get(name)
             if live is not None:
-                gateway = endpoint.get("ai_gateway") or {}
-                limits = tuple(gateway.get("rate_limits", ()))
-                self._live[name] = replace(live, payload_table=payload_table(gateway), rate_limits=limits)
+                self._live[name] = replace(live, gateway=Gateway.of(endpoint))
         return endpoint
 
     def delete(self, name: str) -> None:
@@ -125,24 +135,38 @@ class Deployments:
         with self._switching:
             endpoint = self._store.delete(name)
             live = self._live.pop(name, None)
+            making = self._made(endpoint)
+        for entity in making:
+            entity.end()
         entities = list(live.entities.values()) if live else []
         for entity in entities:
             self._entities.pop(entity.uid, None)
         self._spawn(lambda: self._clear(endpoint, entities), f"remove-{endpoint['name']}")
 
-    def entity(self, endpoint: Json, stored: Json) -> Entity:
+    def entity(self, endpoint: Json, stored: Json) -> Served:
         """The running entity of a stored one, or a new one that is not started."""
         known = self._entities.get(stored["uid"])
         if known is not None:
             return known
-        return Entity(stored, self._folder / endpoint["id"] / stored["uid"], self._online, self._secret)
+        entity: Served
+        if stored.get("external_model"):
+            entity = ExternalEntity(stored, self._secret)
+        else:
+            entity = Entity(stored, self.files(endpoint, stored), self._online, self._secret, self._clock)
+        self._every.add(entity)
+        return entity
+
+    def files(self, endpoint: Json, stored: Json) -> Path:
+        """The folder of a served entity: its model and its logs."""
+        return self._folder / str(endpoint["id"]) / str(stored["uid"])
 
     def _roll_out(self, endpoint: Json) -> None:
         pending = endpoint["pending_config"]
         version, stored = pending["config_version"], pending["served_entities"]
-        if self._stopping.wait(self._settings.get("endpoint_provisioning_seconds")):
+        if not self._provisioned(endpoint, version):
             return
         made = {one["uid"]: self.entity(endpoint, one) for one in stored if one["uid"] not in self._entities}
+        self._making[endpoint["id"], version] = made
         with ThreadPoolExecutor(STARTING_AT_ONCE) as pool:
             outcomes = pool.map(lambda one: self._bring_up(made.get(one["uid"]), one), stored)
             failures = {one["uid"]: failure for one, failure in zip(stored, outcomes, strict=True) if failure}
@@ -152,48 +176,65 @@ class Deployments:
                 entity.end()
             return
         with self._switching:
+            del self._making[endpoint["id"], version]
             if not failures and self._store.succeed(endpoint["id"], endpoint["name"], version):
-                self._go_live(self._store.get(endpoint["name"]), made)
+                updated = self._store.get(endpoint["name"])
+                self._go_live(updated, made)
+                self._on_live(updated)
                 return
-            failed = self._store.fail(endpoint["id"], endpoint["name"], version, failures)
+            self._store.fail(endpoint["id"], endpoint["name"], version, failures)
+            current = self._store.find(endpoint["name"])
         for entity in made.values():
             entity.retire()
-        if not failed:
+        if current is None or current["id"] != endpoint["id"]:
             # The endpoint was deleted meanwhile, and its folder with it; what was built since then goes too.
             shutil.rmtree(self._folder / endpoint["id"], ignore_errors=True)
 
-    def _bring_up(self, entity: Entity | None, stored: Json) -> str | None:
+    def _provisioned(self, endpoint: Json, version: int) -> bool:
+        """Wait as long as the service takes for machines; False where the update is not wanted any more."""
+        provisioned = threading.Event()
+        seconds = self._settings.get("endpoint_provisioning_seconds")
+        alarm = self._clock.call_at(self._clock.now() + seconds, provisioned.set) if seconds else None
+        while alarm is not None and not provisioned.is_set():
+            if self._stopping.is_set() or not self._store.is_pending(endpoint["id"], endpoint["name"], version):
+                alarm.cancel()
+                return False
+            provisioned.wait(POLL_SECONDS)
+        return True
+
+    def _bring_up(self, entity: Served | None, stored: Json) -> str | None:
         """Build and start an entity that is new; what went wrong, None where it answers."""
         if entity is None:
             return None
         try:
-            entity.build(self._model_version(stored["entity_name"], stored["entity_version"]).folder)
+            if not stored.get("external_model"):
+                entity.build(self._model_version(stored["entity_name"], stored["entity_version"]).folder)
             entity.start()
         except ApiError as error:
             return error.message
         except (DeploymentError, OSError) as error:
             return str(error)[-MESSAGE_LENGTH:]
         except RetiredError:
-            return "The endpoint was deleted."
+            return "The update was given up."
         return None
 
-    def _go_live(self, endpoint: Json, made: Mapping[str, Entity]) -> None:
+    def _go_live(self, endpoint: Json, made: Mapping[str, Served]) -> None:
         config = endpoint["config"]
         entities = {
             one["name"]: made.get(one["uid"]) or self.entity(endpoint, one) for one in config["served_entities"]
         }
-        gateway = endpoint.get("ai_gateway") or {}
+        tasks = {one.get("task") for one in config["served_entities"]}
         previous = self._live.get(endpoint["name"])
         for entity in entities.values():
             self._entities[entity.uid] = entity
         self._live[endpoint["name"]] = Live(
             endpoint_id=endpoint["id"],
             name=endpoint["name"],
+            task=next(iter(tasks)) if len(tasks) == 1 else None,
             entities=entities,
             names=tuple(route["name"] for route in config["routes"]),
             weights=tuple(route["percentage"] for route in config["routes"]),
-            payload_table=payload_table(gateway),
-            rate_limits=tuple(gateway.get("rate_limits", ())),
+            gateway=Gateway.of(endpoint),
         )
         kept = {entity.uid for entity in entities.values()}
         for entity in previous.entities.values() if previous else ():
@@ -201,7 +242,7 @@ class Deployments:
                 self._entities.pop(entity.uid, None)
                 self._spawn(entity.retire, f"retire-{entity.name}")
 
-    def _clear(self, endpoint: Json, entities: list[Entity]) -> None:
+    def _clear(self, endpoint: Json, entities: list[Served]) -> None:
         for entity in entities:
             entity.retire()
         shutil.rmtree(self._folder / endpoint["id"], ignore_errors=True)

@@ -8,15 +8,21 @@ import re
 import shutil
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from pathlib import Path
 
+from workspace.clock import Clock
 from workspace.http import Json
+from workspace.serving.environment import unmet_requirements
 from workspace.serving.feature_spec import FeatureSetupError, feature_data, read_spec
 from workspace.serving.process import DeploymentError, Launch, ModelProcess, ProcessGoneError, Reply
 
 # Requests at a time: what the service provisions for a workload size (its lower bound, as one machine has few cores).
 CONCURRENCY = {"Small": 4, "Medium": 8, "Large": 16}
+# Requests that may wait, for each that is answered at a time; the next one is refused with 429. That there is such a
+# limit is documented ("Model Serving limits": parallel requests), how long the queue is is not.
+QUEUED_PER_PLACE = 16
 SECRET = re.compile(r"\{\{secrets/(?P<scope>[^/{}]+)/(?P<key>[^/{}]+)\}\}")
 RESTART_PAUSE_SECONDS = 5.0
 DRAIN_SECONDS = 30.0
@@ -31,13 +37,19 @@ class RetiredError(Exception):
     """The entity is no longer part of the endpoint's config; the caller looks at the endpoint anew."""
 
 
+class BusyError(Exception):
+    """More requests are waiting than the entity takes."""
+
+
 class Entity:
     """A served entity of a live endpoint. Thread-safe; `score` belongs to the event loop."""
 
-    def __init__(self, stored: Json, folder: Path, online: OnlineSource, secret: SecretOf) -> None:
+    def __init__(self, stored: Json, folder: Path, online: OnlineSource, secret: SecretOf, clock: Clock) -> None:
         self.uid: str = stored["uid"]
         self.name: str = stored["name"]
         self.scale_to_zero: bool = stored["scale_to_zero_enabled"]
+        self.concurrency: int = CONCURRENCY.get(stored["workload_size"]) or int(stored["max_provisioned_concurrency"])
+        self._clock = clock
         self._stored = stored
         self._folder = folder
         self._online = online
@@ -47,8 +59,9 @@ class Entity:
         self._process: ModelProcess | None = None
         self._loading: ModelProcess | None = None
         self._in_flight = 0
-        self._last_used = time.monotonic()
+        self._last_used = clock.now()
         self._retired = False
+        self._ended = threading.Event()
         self._failed_at: float | None = None
         self._failure = ""
 
@@ -72,6 +85,8 @@ class Entity:
         shutil.rmtree(target, ignore_errors=True)
         self._log(f"Building served entity {self.name} of {self._model_name()}.")
         shutil.copytree(model_folder, target, copy_function=_link_or_copy)
+        for line in unmet_requirements(target):
+            self._log(line)
         self._log("Model files are in place.")
 
     def start(self) -> None:
@@ -92,31 +107,59 @@ class Entity:
                 self._failed_at, self._failure = time.monotonic(), str(error)
                 self._log(f"Deployment failed. {error}")
                 raise DeploymentError(str(error)) from error
-            self._failed_at, self._last_used = None, time.monotonic()
+            self._failed_at, self._last_used = None, self._clock.now()
             self._log("The model server is ready.")
 
     async def score(self, content_type: str, body: bytes) -> Reply:
         """Score one request, waking the process first.
 
-        Raises DeploymentError, ProcessGoneError, RetiredError, and TimeoutError after 297 s.
+        Raises DeploymentError, ProcessGoneError, RetiredError, BusyError, and TimeoutError after 297 s; so do the
+        chunks of an answer that is streamed.
         """
+        deadline = asyncio.get_running_loop().time() + REQUEST_SECONDS
+        self._enter()
+        try:
+            reply = await self._ask(content_type, body, deadline)
+        except BaseException:
+            self._leave()
+            raise
+        if reply.chunks is None:
+            self._leave()
+            return reply
+        return replace(reply, chunks=self._followed(reply.chunks, deadline))
+
+    async def _ask(self, content_type: str, body: bytes, deadline: float) -> Reply:
+        process = self._process
+        if process is None or not process.alive:
+            await asyncio.to_thread(self.start)
+            process = self._process
+        if process is None:
+            raise ProcessGoneError("the model process ended")
+        async with asyncio.timeout_at(deadline):
+            return await process.ask(content_type, body)
+
+    async def _followed(self, chunks: AsyncIterator[bytes], deadline: float) -> AsyncIterator[bytes]:
+        """The chunks; the request counts as being answered until the last one."""
+        now = asyncio.get_running_loop().time
+        try:
+            # Not one time-out around all: the chunks may be taken by another task than the first one.
+            while (chunk := await asyncio.wait_for(anext(chunks, None), deadline - now())) is not None:
+                yield chunk
+        finally:
+            self._leave()
+
+    def _enter(self) -> None:
         with self._counting:
             if self._retired:
                 raise RetiredError
+            if self._in_flight >= self.concurrency * (1 + QUEUED_PER_PLACE):
+                raise BusyError
             self._in_flight += 1
-        try:
-            process = self._process
-            if process is None or not process.alive:
-                await asyncio.to_thread(self.start)
-                process = self._process
-            if process is None:
-                raise ProcessGoneError("the model process ended")
-            async with asyncio.timeout(REQUEST_SECONDS):
-                return await process.ask(content_type, body)
-        finally:
-            with self._counting:
-                self._in_flight -= 1
-                self._last_used = time.monotonic()
+
+    def _leave(self) -> None:
+        with self._counting:
+            self._in_flight -= 1
+            self._last_used = self._clock.now()
 
     def rest(self, idle_seconds: float) -> None:
         """Stop the process where scale to zero is on and nothing was asked for `idle_seconds`."""
@@ -124,7 +167,7 @@ class Entity:
             return
         try:
             with self._counting:
-                idle = self._in_flight == 0 and time.monotonic() - self._last_used >= idle_seconds
+                idle = self._in_flight == 0 and self._clock.now() - self._last_used >= idle_seconds
             if idle and self._process is not None:
                 self._process.end()
                 self._process = None
@@ -147,14 +190,15 @@ class Entity:
         with self._counting:
             self._retired = True
         deadline = time.monotonic() + DRAIN_SECONDS
-        while self._in_flight and time.monotonic() < deadline:
-            time.sleep(0.02)
+        while self._in_flight and time.monotonic() < deadline and not self._ended.wait(0.02):
+            pass
         self.end()
         shutil.rmtree(self._folder / "model", ignore_errors=True)
 
     def end(self) -> None:
         """End the process, also one that is loading; the entity takes no more requests."""
         self._retired = True
+        self._ended.set()
         loading = self._loading
         if loading is not None:
             loading.end()
@@ -199,8 +243,7 @@ class Entity:
             log=self.service_log,
             online=self._online_sources(model),
             variables={name: self._resolved(name, value) for name, value in self._stored["environment_vars"].items()},
-            concurrency=CONCURRENCY.get(self._stored["workload_size"])
-            or int(self._stored["max_provisioned_concurrency"]),
+            concurrency=self.concurrency,
         )
 
     def _online_sources(self, model: Path) -> dict[str, str]:
@@ -231,7 +274,7 @@ class Entity:
     def _log(self, line: str) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
         with self.build_log.open("a") as log:
-            log.write(f"[{time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())}] {line}\n")
+            log.write(f"[{time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime(self._clock.now()))}] {line}\n")
 
 
 def _link_or_copy(source: str, target: str) -> str:

@@ -1,6 +1,7 @@
 """How the server and a model process talk: frames on a socket pair, several requests at a time on one connection.
 
-A frame is a number (which request it belongs to), a small JSON object, and a body that is passed on as it is.
+A frame is a number (which request it belongs to), a small JSON object, and a body that is passed on as it is. A request
+is answered by one frame, or, where the model streams, by several that say MORE and a last one that does not.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ Meta = dict[str, Any]
 
 # The frames before the first request: the server says what to load, the process answers how that went.
 LOAD = 0
+MORE = "more"
 
 
 def pack(number: int, meta: Meta, body: bytes = b"") -> bytes:

@@ -1,33 +1,55 @@
-"""AI Gateway of an endpoint: inference table, usage tracking, rate limits; what may be set, and how limits count.
+"""AI Gateway of an endpoint: inference table, usage tracking, rate limits, guardrails, fallbacks; what may be set.
 
-Guardrails and fallbacks are for LLM endpoints and external models, which are not served here.
+Which kinds of endpoints take what: docs "AI Gateway", table of supported features.
 """
 
 from __future__ import annotations
 
-import threading
-import time
-from collections import defaultdict, deque
+from collections.abc import Sequence
 
 from workspace.errors import ApiError, invalid
 from workspace.http import Json
 
 BLOCKS = ("inference_table_config", "usage_tracking_config", "rate_limits", "guardrails", "fallback_config")
 LIMIT_KEYS = ("endpoint", "user", "service_principal", "user_group")
-PERIOD_SECONDS = 60.0
+# The service's bound for custom limits of users, service principals and groups together.
+MAX_RATE_LIMITS = 20
+PII_BEHAVIOURS = ("NONE", "BLOCK", "MASK")
+GUARDED_TASKS = ("llm/v1/chat", "llm/v1/completions", "agent/v1/chat", "agent/v2/chat", "agent/v1/responses")
 
 
-def read_gateway(body: Json, endpoint_name: str, previous: Json | None) -> Json:
-    """The gateway as it is stored; an empty body clears it. ApiError 400 for what the service refuses."""
+def read_gateway(body: Json, endpoint_name: str, previous: Json | None, entities: Sequence[Json]) -> Json:
+    """The gateway as it is stored; an empty body clears it. ApiError 400 for what the service refuses.
+
+    `entities` are the served entities that the endpoint has or is to have.
+    """
     gateway = {block: body[block] for block in BLOCKS if body.get(block)}
-    for block in ("guardrails", "fallback_config"):
-        if block in gateway:
-            raise invalid(f"ai_gateway.{block} is not supported for endpoints that serve custom models.")
-    for limit in gateway.get("rate_limits", []):
-        _check_limit(limit)
+    if gateway.get("fallback_config", {}).get("enabled") and not _external(entities):
+        raise invalid("ai_gateway.fallback_config is supported for endpoints that serve external models only.")
+    if "guardrails" in gateway:
+        _check_guardrails(gateway["guardrails"], entities)
+    limits = gateway.get("rate_limits", [])
+    if len(limits) > MAX_RATE_LIMITS:
+        raise invalid(
+            f"ai_gateway.rate_limits has {len(limits)} limits; an endpoint can have at most {MAX_RATE_LIMITS}."
+        )
+    check_limits(limits)
     if "inference_table_config" in gateway:
         gateway["inference_table_config"] = _inference_table(gateway["inference_table_config"], endpoint_name, previous)
     return gateway
+
+
+def check_limits(limits: Sequence[Json]) -> None:
+    for limit in limits:
+        _check_limit(limit)
+
+
+def tracks_usage(gateway: Json | None) -> bool:
+    return bool(((gateway or {}).get("usage_tracking_config") or {}).get("enabled"))
+
+
+def falls_back(gateway: Json | None) -> bool:
+    return bool(((gateway or {}).get("fallback_config") or {}).get("enabled"))
 
 
 def payload_table(gateway: Json | None) -> str | None:
@@ -66,41 +88,35 @@ def _check_limit(limit: Json) -> None:
         raise invalid(f"rate_limits key '{key}' needs a principal")
     if limit.get("renewal_period") != "minute":
         raise invalid(f"rate_limits renewal_period '{limit.get('renewal_period')}' is not valid: minute")
-    calls = limit.get("calls")
-    if calls is None and limit.get("tokens") is None:
+    if limit.get("calls") is None and limit.get("tokens") is None:
         raise invalid("rate_limits needs calls or tokens")
-    if calls is not None and (isinstance(calls, bool) or not isinstance(calls, int) or calls < 0):
-        raise invalid(f"rate_limits calls {calls!r} is not valid: an integer, 0 or more")
+    for field in ("calls", "tokens"):
+        value = limit.get(field)
+        if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 0):
+            raise invalid(f"rate_limits {field} {value!r} is not valid: an integer, 0 or more")
 
 
-class RateLimiter:
-    """Counts the calls of the last minute; limits in tokens do not apply to custom models."""
+def _external(entities: Sequence[Json]) -> bool:
+    return bool(entities) and all(entity.get("external_model") for entity in entities)
 
-    def __init__(self) -> None:
-        self._calls: defaultdict[tuple[str, str], deque[float]] = defaultdict(deque)
-        self._lock = threading.Lock()
 
-    def admit(self, endpoint_id: str, limits: list[Json], user: str) -> None:
-        """Count one call; ApiError 429 where that is one too many."""
-        now = time.monotonic()
-        with self._lock:
-            counted: dict[tuple[str, str], deque[float]] = {}
-            for limit in limits:
-                key = limit.get("key", "endpoint")
-                if limit.get("calls") is None or key in ("service_principal", "user_group"):
-                    continue
-                counter = (endpoint_id, user if key == "user" else "")
-                calls = self._calls[counter]
-                while calls and now - calls[0] >= PERIOD_SECONDS:
-                    calls.popleft()
-                if len(calls) >= limit["calls"]:
-                    wait = int(PERIOD_SECONDS - (now - calls[0])) + 1 if calls else int(PERIOD_SECONDS)
-                    raise ApiError(
-                        429,
-                        "REQUEST_LIMIT_EXCEEDED",
-                        f"Exceeded the rate limit of {limit['calls']} calls per minute ({key}).",
-                        retry_after=wait,
-                    )
-                counted[counter] = calls
-            for calls in counted.values():
-                calls.append(now)
+def _check_guardrails(guardrails: Json, entities: Sequence[Json]) -> None:
+    if not entities or any(entity.get("task") not in GUARDED_TASKS for entity in entities):
+        raise invalid(
+            "ai_gateway.guardrails is supported for endpoints that serve chat and completion models only; "
+            f"the tasks here are {[entity.get('task') for entity in entities]}."
+        )
+    for side in ("input", "output"):
+        given = guardrails.get(side) or {}
+        behaviour = (given.get("pii") or {}).get("behavior", "NONE")
+        if behaviour not in PII_BEHAVIOURS:
+            raise invalid(
+                f"ai_gateway.guardrails.{side}.pii.behavior '{behaviour}' is not valid: {', '.join(PII_BEHAVIOURS)}"
+            )
+        for field in ("safety", "valid_topics"):
+            if given.get(field):
+                raise ApiError(
+                    501,
+                    "NOT_IMPLEMENTED",
+                    f"the embedded workspace has no model to classify texts by: ai_gateway.guardrails.{side}.{field}",
+                )

@@ -9,7 +9,6 @@ also when that is killed: the lifeline is a pipe that only the server holds open
 from __future__ import annotations
 
 import gc
-import json
 import os
 import signal
 import socket
@@ -17,22 +16,20 @@ import sys
 import threading
 import time
 import traceback
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from mlflow.exceptions import ERROR_CODE_TO_HTTP_STATUS, MlflowException
 from mlflow.models import Model
-from mlflow.pyfunc import PyFuncModel, load_model, scoring_server
-from mlflow.pyfunc.scoring_server import CONTENT_TYPE_JSON
+from mlflow.pyfunc import PyFuncModel, load_model
 
 from workspace.feature_store.keyed import KeyedReader
 from workspace.serving import framing
 from workspace.serving.feature_spec import RAW_MODEL, FeatureLookup, feature_data, read_spec
+from workspace.serving.scoring import Scorer, failure
 
-# Not passed to the model, and not part of what the scoring server reads.
-SERVICE_FIELDS = ("client_request_id", "usage_context")
 # The parameter that every model with feature lookups has in its signature, and what it holds when nobody set it
 # (databricks-feature-lookup, `mlflow_model_constants`).
 RESULT_TYPE, NO_RESULT_TYPE = "result_type", "NO_RESULT_TYPE"
@@ -70,11 +67,7 @@ class ModelServer:
 
     def __init__(self, connection: socket.socket, model: PyFuncModel, concurrency: int) -> None:
         self._connection = connection
-        self._model = model
-        # MLflow's scoring server has no types.
-        metadata: Any = model.metadata
-        self._schema = metadata.get_input_schema()
-        self._invocations: Any = scoring_server.invocations
+        self._scorer = Scorer(model)
         self._pool = ThreadPoolExecutor(concurrency, thread_name_prefix="predict")
         self._sending = threading.Lock()
 
@@ -85,46 +78,27 @@ class ModelServer:
 
     def _answer(self, number: int, meta: framing.Meta, body: bytes) -> None:
         started = time.perf_counter()
-        answer, text = self._score(meta["content_type"], body)
+        answer, content = self._scorer.score(meta["content_type"], body)
+        if not isinstance(content, str):
+            self._send(number, {**answer, framing.MORE: True})
+            content = self._stream(number, content)
         answer["ms"] = (time.perf_counter() - started) * 1000
-        packed = framing.pack(number, answer, text.encode())
+        self._send(number, answer, content)
+
+    def _stream(self, number: int, chunks: Iterator[str]) -> str:
+        """Send what the model streams; the error that ended it, empty where there was none."""
+        try:
+            for chunk in chunks:
+                self._send(number, {framing.MORE: True}, chunk)
+        except Exception as error:  # noqa: BLE001 - a model may raise anything, also in the middle
+            print(traceback.format_exc(), file=sys.stderr, flush=True)
+            return failure(error)
+        return ""
+
+    def _send(self, number: int, meta: framing.Meta, body: str = "") -> None:
+        packed = framing.pack(number, meta, body.encode())
         with self._sending:
             self._connection.sendall(packed)
-
-    def _score(self, content_type: str, body: bytes) -> tuple[framing.Meta, str]:
-        answer: framing.Meta = {"content_type": CONTENT_TYPE_JSON}
-        try:
-            data: Any = body
-            if content_type.partition(";")[0].strip() == CONTENT_TYPE_JSON:
-                data = _parsed(body)
-                if isinstance(data, dict):
-                    answer["client_request_id"] = data.get("client_request_id")
-                    data = {name: value for name, value in data.items() if name not in SERVICE_FIELDS}
-            result = self._invocations(data, content_type, self._model, self._schema)
-            return {**answer, "status": result.status, "content_type": result.mimetype}, result.response
-        except MlflowException as error:
-            print(traceback.format_exc(), file=sys.stderr, flush=True)
-            status = ERROR_CODE_TO_HTTP_STATUS.get(error.error_code, 500)
-            return {**answer, "status": status}, _error("BAD_REQUEST" if status == 400 else error.error_code, error)
-        except Exception as error:  # noqa: BLE001 - a model may raise anything, and the caller must get an answer
-            print(traceback.format_exc(), file=sys.stderr, flush=True)
-            return {**answer, "status": 500}, _error("INTERNAL_ERROR", error)
-
-
-def _parsed(body: bytes) -> Any:
-    """The JSON of a body; the body itself where it is none, for MLflow to refuse in its own words."""
-    try:
-        parsed = json.loads(body)
-    except ValueError:
-        return body
-    return parsed if isinstance(parsed, dict) else body
-
-
-def _error(code: str, error: Exception) -> str:
-    message = error.message if isinstance(error, MlflowException) else str(error)
-    if error.__context__ is not None and str(error.__context__) not in message:
-        message = f"{message} Error '{error.__context__}'"
-    return json.dumps({"error_code": code, "message": message})
 
 
 def _end_with_server(lifeline: int) -> None:

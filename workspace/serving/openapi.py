@@ -34,6 +34,13 @@ def describe(endpoint: str, models: Mapping[str, Path]) -> Json:
     }
 
 
+def task_of(folder: Path) -> str | None:
+    """What an agent's model says it is, such as agent/v1/chat; None for any other model."""
+    metadata = yaml.safe_load((folder / "MLmodel").read_text()).get("metadata") or {}
+    task = metadata.get("task")
+    return str(task) if task else None
+
+
 def _operation(folder: Path) -> Json:
     record = {"type": "object", **_properties(folder)}
     schema = {"type": "object", "properties": {"dataframe_records": {"type": "array", "items": record}}}

@@ -10,8 +10,8 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from workspace.serving import framing
@@ -48,11 +48,15 @@ class Launch:
 
 @dataclass(frozen=True)
 class Reply:
+    """An answer of a model: a body, or, where the model streams, chunks that are still to come."""
+
     status: int
     content_type: str
     body: bytes
-    client_request_id: str | None
-    milliseconds: float
+    client_request_id: str | None = None
+    usage_context: Mapping[str, str] = field(default_factory=dict)
+    milliseconds: float = 0.0
+    chunks: AsyncIterator[bytes] | None = None
 
 
 class ModelProcess:
@@ -156,6 +160,28 @@ class ModelProcess:
             raise ProcessGoneError(f"the model process cannot be reached: {error}") from error
 
 
+class StreamFailedError(Exception):
+    """The model failed in the middle of a stream; the message is the JSON of its error."""
+
+
+class _Pending:
+    """A request that waits for its reply, and, where that is a stream, for the chunks after it."""
+
+    def __init__(self) -> None:
+        self.reply: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+        self.chunks: asyncio.Queue[bytes | Exception | None] = asyncio.Queue()
+
+    def settle(self, reply: Reply) -> None:
+        if not self.reply.done():
+            self.reply.set_result(reply)
+
+    def fail(self, error: Exception) -> None:
+        if self.reply.done():
+            self.chunks.put_nowait(error)
+        else:
+            self.reply.set_exception(error)
+
+
 class _Channel(asyncio.Protocol):
     """Requests and replies of one connection, matched by number."""
 
@@ -163,7 +189,7 @@ class _Channel(asyncio.Protocol):
 
     def __init__(self) -> None:
         self._transport: asyncio.Transport | None = None
-        self._waiting: dict[int, asyncio.Future[Reply]] = {}
+        self._waiting: dict[int, _Pending] = {}
         self._received = bytearray()
         self._next = framing.LOAD
 
@@ -172,13 +198,16 @@ class _Channel(asyncio.Protocol):
             raise ProcessGoneError("the model process ended")
         self._next += 1
         number = self._next
-        reply: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
-        self._waiting[number] = reply
+        pending = self._waiting[number] = _Pending()
         try:
             self._transport.write(framing.pack(number, {"content_type": content_type}, body))
-            return await reply
-        finally:
+            reply = await pending.reply
+        except BaseException:
             del self._waiting[number]
+            raise
+        if reply.chunks is None:
+            del self._waiting[number]
+        return reply
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         if isinstance(transport, asyncio.Transport):
@@ -195,16 +224,42 @@ class _Channel(asyncio.Protocol):
             meta = framing.decode(bytes(received[framing.HEADER.size : end - body_length]))
             body = bytes(received[end - body_length : end])
             del received[:end]
-            reply = self._waiting.get(number)
-            if reply is not None and not reply.done():
-                reply.set_result(
-                    Reply(meta["status"], meta["content_type"], body, meta.get("client_request_id"), meta["ms"])
+            pending = self._waiting.get(number)
+            if pending is not None:
+                self._take(number, pending, meta, body)
+
+    def _take(self, number: int, pending: _Pending, meta: framing.Meta, body: bytes) -> None:
+        if not pending.reply.done():
+            chunks = self._chunks(number, pending) if framing.MORE in meta else None
+            pending.settle(
+                Reply(
+                    meta["status"],
+                    meta["content_type"],
+                    body,
+                    meta.get("client_request_id"),
+                    meta.get("usage_context") or {},
+                    meta.get("ms", 0.0),
+                    chunks,
                 )
+            )
+        elif framing.MORE in meta:
+            pending.chunks.put_nowait(body)
+        else:
+            self._waiting.pop(number)
+            pending.chunks.put_nowait(StreamFailedError(body.decode()) if body else None)
+
+    async def _chunks(self, number: int, pending: _Pending) -> AsyncIterator[bytes]:
+        try:
+            while (chunk := await pending.chunks.get()) is not None:
+                if isinstance(chunk, Exception):
+                    raise chunk
+                yield chunk
+        finally:
+            self._waiting.pop(number, None)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        for reply in self._waiting.values():
-            if not reply.done():
-                reply.set_exception(ProcessGoneError("the model process ended before it answered"))
+        for pending in self._waiting.values():
+            pending.fail(ProcessGoneError("the model process ended before it answered"))
 
 
 def _environment(variables: Mapping[str, str]) -> dict[str, str]:

@@ -9,17 +9,20 @@ from typing import Protocol
 from starlette.responses import PlainTextResponse
 from starlette.routing import BaseRoute
 
-from workspace.errors import invalid, not_found
+from workspace.clock import Clock
+from workspace.errors import ApiError, invalid, not_found
 from workspace.http import Call, Json, api
 from workspace.serving.config import check_endpoint_name, read_config
 from workspace.serving.deployment import Deployments
 from workspace.serving.entity import SecretOf
-from workspace.serving.gateway import BLOCKS, payload_table, read_gateway
-from workspace.serving.inference_table import Outbox, PayloadTables
+from workspace.serving.gateway import BLOCKS, check_limits, payload_table, read_gateway, tracks_usage
+from workspace.serving.inference_table import PAYLOAD, PayloadTables
 from workspace.serving.invocations import Invocations
-from workspace.serving.metrics import Metrics
-from workspace.serving.openapi import describe
+from workspace.serving.metrics import Metrics, Replica
+from workspace.serving.openapi import describe, task_of
+from workspace.serving.outbox import Outbox
 from workspace.serving.store import EndpointStore
+from workspace.serving.usage import ENDPOINT_USAGE, SERVED_ENTITIES, Containers, SystemTables, entity_record
 from workspace.serving.views import detailed, summary
 from workspace.settings import Settings
 from workspace.state import State
@@ -27,11 +30,15 @@ from workspace.unity_catalog.tables import Tables
 
 PATH = "/api/2.0/serving-endpoints"
 ONE = f"{PATH}/{{name}}"
+# On Databricks a button of the Serving UI, and no public API (docs "Manage model serving endpoints").
+CANCEL = "/_workspace/serving-endpoints/{name}/cancel-update"
 
 
-class HasTables(Protocol):
+class Catalog(Protocol):
     @property
     def tables(self) -> Tables: ...
+    @property
+    def containers(self) -> Containers: ...
 
 
 class RegisteredVersion(Protocol):
@@ -55,22 +62,34 @@ class Serving:
     def __init__(
         self,
         state: State,
-        catalog: HasTables,
+        catalog: Catalog,
         mlflow: Models,
         features: OnlineFeatures,
+        clock: Clock,
         secret: SecretOf = lambda _scope, _key: None,
     ) -> None:
         settings = Settings(state)
         folder = state.subfolder("serving")
         self._models = mlflow
-        self._store = EndpointStore(state.documents)
+        self._clock = clock
+        self._ids = (state.workspace_id, state.metastore_id)
+        self._store = EndpointStore(state.documents, clock)
         self._payload_tables = PayloadTables(catalog.tables)
-        self.outbox = Outbox(folder / "outbox.db", catalog.tables, settings)
+        self._system_tables = SystemTables(catalog.containers, catalog.tables)
+        kinds = {PAYLOAD: self._payload_tables.kind(), **self._system_tables.kinds()}
+        self.outbox = Outbox(folder / "outbox.db", catalog.tables, kinds, settings, clock)
         self._metrics = Metrics()
         self.deployments = Deployments(
-            self._store, folder / "endpoints", mlflow.model_version, features.serving_source, secret, settings
+            self._store,
+            folder / "endpoints",
+            mlflow.model_version,
+            features.serving_source,
+            secret,
+            settings,
+            clock,
+            self._track_entities,
         )
-        self._invocations = Invocations(self._store, self.deployments, self.outbox, self._metrics)
+        self._invocations = Invocations(self._store, self.deployments, self.outbox, self._metrics, clock, *self._ids)
 
     def routes(self) -> list[BaseRoute]:
         logs = f"{ONE}/served-models/{{entity}}"
@@ -88,6 +107,7 @@ class Serving:
             api("GET", f"{ONE}/openapi", self._openapi),
             api("GET", f"{logs}/build-logs", lambda call: self._log(call, "build.log")),
             api("GET", f"{logs}/logs", lambda call: self._log(call, "service.log")),
+            api("POST", CANCEL, lambda call: self._shown(self.deployments.cancel(call.path["name"]), call)),
             *self._invocations.routes(),
         ]
 
@@ -109,8 +129,16 @@ class Serving:
         check_endpoint_name(name)
         body, creator = call.body, call.caller.user_name
         config = self._read_config(body["config"], creator) if body.get("config") else None
-        gateway = read_gateway(body.get("ai_gateway") or {}, name, None)
-        self._ensure_payload_table(gateway)
+        if body.get("telemetry_config"):
+            raise ApiError(
+                501,
+                "NOT_IMPLEMENTED",
+                "the embedded workspace has no endpoint telemetry (telemetry_config); use "
+                "ai_gateway.inference_table_config",
+            )
+        check_limits(body.get("rate_limits") or [])
+        gateway = read_gateway(body.get("ai_gateway") or {}, name, None, (config or {}).get("served_entities", []))
+        self._ensure_tables(gateway)
         fields = {
             "creator": creator,
             "description": body.get("description") or "",
@@ -135,18 +163,23 @@ class Serving:
         return self._shown(endpoint, call)
 
     def _read_config(self, body: Json, creator: str, previous: list[Json] | None = None) -> Json:
-        config = read_config(body, creator, previous or ())
+        config = read_config(body, creator, self._clock.now_ms(), previous or ())
         for entity in config["served_entities"]:
+            if entity.get("external_model"):
+                continue
             version = self._models.model_version(entity["entity_name"], entity["entity_version"])
             if version.status != "READY":
                 raise invalid(
                     f"Model version {entity['entity_name']} {entity['entity_version']} is {version.status}; "
                     "an endpoint can serve it when it is READY."
                 )
+            entity["task"] = task_of(version.folder)
         return config
 
     def _delete(self, call: Call) -> Json:
-        self.deployments.delete(call.path["name"])
+        endpoint = self._store.get(call.path["name"])
+        self.deployments.delete(endpoint["name"])
+        self._track_entities(endpoint, deleted=self._clock.now())
         return {}
 
     def _patch_tags(self, call: Call) -> Json:
@@ -161,13 +194,18 @@ class Serving:
 
     def _put_gateway(self, call: Call) -> Json:
         endpoint = self._store.get(call.path["name"])
-        gateway = read_gateway(call.body, endpoint["name"], endpoint.get("ai_gateway"))
-        self._ensure_payload_table(gateway)
-        self._change(call, lambda stored: stored.update(ai_gateway=gateway))
+        before = endpoint.get("ai_gateway")
+        entities = (endpoint["config"] or endpoint["pending_config"] or {}).get("served_entities", [])
+        gateway = read_gateway(call.body, endpoint["name"], before, entities)
+        self._ensure_tables(gateway)
+        changed = self._change(call, lambda stored: stored.update(ai_gateway=gateway))
+        if not tracks_usage(before):
+            self._track_entities(changed)
         return {block: gateway[block] for block in BLOCKS if block in gateway}
 
     def _put_rate_limits(self, call: Call) -> Json:
         limits = call.body.get("rate_limits") or []
+        check_limits(limits)
         self._change(call, lambda stored: stored.update(rate_limits=limits))
         return {"rate_limits": limits}
 
@@ -181,7 +219,9 @@ class Serving:
 
     def _export_metrics(self, call: Call) -> PlainTextResponse:
         endpoint = self._store.get(call.path["name"])
-        return PlainTextResponse(self._metrics.export(endpoint["id"], endpoint["name"]))
+        live = self.deployments.live(endpoint["name"])
+        replicas = [Replica(one.name, one.pid, one.concurrency) for one in live.entities.values()] if live else []
+        return PlainTextResponse(self._metrics.export(endpoint["id"], endpoint["name"], replicas))
 
     def _openapi(self, call: Call) -> Json:
         endpoint = self._store.get(call.path["name"])
@@ -189,6 +229,7 @@ class Serving:
         folders = {
             entity["name"]: self._models.model_version(entity["entity_name"], entity["entity_version"]).folder
             for entity in entities
+            if not entity.get("external_model")
         }
         return describe(endpoint["name"], folders)
 
@@ -198,15 +239,24 @@ class Serving:
         for config in (endpoint["pending_config"], endpoint["config"]):
             for entity in (config or {}).get("served_entities", []):
                 if entity["name"] == name:
-                    running = self.deployments.entity(endpoint, entity)
-                    path = running.build_log if which == "build.log" else running.service_log
+                    path = self.deployments.files(endpoint, entity) / which
                     return {"logs": path.read_text(errors="replace") if path.exists() else ""}
         raise not_found(f"Endpoint '{endpoint['name']}' has no served entity '{name}'.")
 
-    def _ensure_payload_table(self, gateway: Json) -> None:
+    def _ensure_tables(self, gateway: Json) -> None:
+        """The tables that are written from now on, so that they can be read before the first row."""
         table = payload_table(gateway)
         if table is not None:
             self._payload_tables.ensure(table)
+        if tracks_usage(gateway):
+            for name in (ENDPOINT_USAGE, SERVED_ENTITIES):
+                self._system_tables.ensure(name)
+
+    def _track_entities(self, endpoint: Json, deleted: float | None = None) -> None:
+        """What the endpoint serves from now on, or served, for whoever reads its usage."""
+        if tracks_usage(endpoint.get("ai_gateway")) and endpoint.get("config"):
+            entities = endpoint["config"]["served_entities"]
+            self.outbox.put([entity_record(*self._ids, endpoint, entity, deleted) for entity in entities])
 
     def _shown(self, endpoint: Json, call: Call) -> Json:
         return detailed(endpoint, self.deployments.state, call.headers.get("host", "127.0.0.1"))

@@ -5,17 +5,18 @@
 | created, update accepted | IN_PROGRESS | the one in force, if any | the new one |
 | rolled out | NOT_UPDATING | the new one | absent |
 | failed | UPDATE_FAILED | the one in force, if any | the attempt, with its failures |
+| cancelled | UPDATE_CANCELED | the one in force, if any | the attempt, aborted |
 | without config | NOT_UPDATING | absent | absent |
 """
 
 from __future__ import annotations
 
-import time
 import uuid
 from collections.abc import Callable, Mapping
 
+from workspace.clock import Clock
 from workspace.documents import Documents
-from workspace.errors import already_exists, conflict, not_found
+from workspace.errors import already_exists, conflict, invalid_state, not_found
 from workspace.http import Json
 
 KIND = "serving_endpoint"
@@ -25,11 +26,12 @@ READY = {"deployment": "DEPLOYMENT_READY", "deployment_state_message": ""}
 class EndpointStore:
     """Documents of endpoints by name; a transition that is no longer wanted (deleted, superseded) does nothing."""
 
-    def __init__(self, documents: Documents) -> None:
+    def __init__(self, documents: Documents, clock: Clock) -> None:
         self._documents = documents
+        self._clock = clock
 
     def create(self, name: str, fields: Json, config: Json | None) -> Json:
-        now = _now_ms()
+        now = self._clock.now_ms()
         endpoint = {
             "name": name,
             "id": uuid.uuid4().hex,
@@ -42,7 +44,7 @@ class EndpointStore:
             **fields,
         }
         if config is not None:
-            _begin(endpoint, config)
+            _begin(endpoint, config, self._clock.now_ms())
         if not self._documents.insert(KIND, name, endpoint):
             raise already_exists(f"Endpoint with name '{name}' already exists.")
         return endpoint
@@ -57,6 +59,9 @@ class EndpointStore:
     def all(self) -> list[Json]:
         return [endpoint for _, endpoint in self._documents.list(KIND)]
 
+    def find(self, name: str) -> Json | None:
+        return self._documents.get(KIND, name)
+
     def delete(self, name: str) -> Json:
         endpoint = self.get(name)
         self._documents.delete(KIND, name)
@@ -67,7 +72,7 @@ class EndpointStore:
 
         def stamped(endpoint: Json) -> None:
             change(endpoint)
-            endpoint["last_updated_timestamp"] = _now_ms()
+            endpoint["last_updated_timestamp"] = self._clock.now_ms()
 
         self.get(name)
         return self._documents.update(KIND, name, stamped) or self.get(name)
@@ -77,7 +82,7 @@ class EndpointStore:
 
         def change(endpoint: Json) -> None:
             check_not_updating(endpoint)
-            _begin(endpoint, config)
+            _begin(endpoint, config, self._clock.now_ms())
 
         return self.change(name, change)
 
@@ -106,31 +111,54 @@ class EndpointStore:
                         "deployment_state_message": failures[entity["uid"]],
                     }
                 elif entity.get("state") != READY:
-                    entity["state"] = {
-                        "deployment": "DEPLOYMENT_ABORTED",
-                        "deployment_state_message": "Aborted, as another served entity of the config failed.",
-                    }
+                    entity["state"] = _aborted("Aborted, as another served entity of the config failed.")
 
         return self._finish(endpoint_id, name, version, change)
+
+    def cancel(self, name: str) -> Json:
+        """Give up the update under way, and keep the config in force; 400 where nothing is updated."""
+
+        def change(endpoint: Json) -> None:
+            if endpoint["config_update"] != "IN_PROGRESS":
+                raise invalid_state(f"Endpoint '{name}' has no update in progress: it is {endpoint['config_update']}.")
+            endpoint["config_update"] = "UPDATE_CANCELED"
+            for entity in endpoint["pending_config"]["served_entities"]:
+                if entity.get("state") != READY:
+                    entity["state"] = _aborted("Aborted, as the update was canceled.")
+
+        return self.change(name, change)
+
+    def is_pending(self, endpoint_id: str, name: str, version: int) -> bool:
+        """Whether the update to that config version is still wanted."""
+        endpoint = self._documents.get(KIND, name)
+        return endpoint is not None and _is_pending(endpoint, endpoint_id, version)
 
     def _finish(self, endpoint_id: str, name: str, version: int, change: Callable[[Json], None]) -> bool:
         finished = False
 
         def checked(endpoint: Json) -> None:
             nonlocal finished
-            pending = endpoint["pending_config"]
-            finished = (
-                endpoint["id"] == endpoint_id
-                and endpoint["config_update"] == "IN_PROGRESS"
-                and bool(pending)
-                and pending["config_version"] == version
-            )
+            finished = _is_pending(endpoint, endpoint_id, version)
             if finished:
                 change(endpoint)
-                endpoint["last_updated_timestamp"] = _now_ms()
+                endpoint["last_updated_timestamp"] = self._clock.now_ms()
 
         self._documents.update(KIND, name, checked)
         return finished
+
+
+def _is_pending(endpoint: Json, endpoint_id: str, version: int) -> bool:
+    pending = endpoint["pending_config"]
+    return (
+        endpoint["id"] == endpoint_id
+        and endpoint["config_update"] == "IN_PROGRESS"
+        and bool(pending)
+        and pending["config_version"] == version
+    )
+
+
+def _aborted(message: str) -> Json:
+    return {"deployment": "DEPLOYMENT_ABORTED", "deployment_state_message": message}
 
 
 def check_not_updating(endpoint: Json) -> None:
@@ -141,11 +169,7 @@ def check_not_updating(endpoint: Json) -> None:
         )
 
 
-def _begin(endpoint: Json, config: Json) -> None:
+def _begin(endpoint: Json, config: Json, now: int) -> None:
     endpoint["last_version"] += 1
-    endpoint["pending_config"] = {**config, "config_version": endpoint["last_version"], "start_time": _now_ms()}
+    endpoint["pending_config"] = {**config, "config_version": endpoint["last_version"], "start_time": now}
     endpoint["config_update"] = "IN_PROGRESS"
-
-
-def _now_ms() -> int:
-    return int(time.time() * 1000)

@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from workspace.http import Json
 from workspace.serving.config import IDENTITY
+from workspace.serving.external import shown as external_model
 
 ENTITY_FIELDS = (*IDENTITY, "creator", "creation_timestamp")
 LiveState = Callable[[str], Json | None]
@@ -32,6 +33,8 @@ def detailed(endpoint: Json, live_state: LiveState, host: str) -> Json:
     for field in ("ai_gateway", "email_notifications"):
         if endpoint.get(field):
             shown[field] = endpoint[field]
+    if (shared := task(endpoint)) is not None:
+        shown["task"] = shared
     if endpoint.get("config"):
         shown["config"] = config(endpoint["config"], live_state)
     if endpoint.get("pending_config"):
@@ -43,11 +46,26 @@ def summary(endpoint: Json) -> Json:
     names = ("id", "name", "creator", "creation_timestamp", "last_updated_timestamp", "tags", "description")
     shown = {name: endpoint[name] for name in names}
     shown["state"] = state(endpoint)
+    if endpoint.get("ai_gateway"):
+        shown["ai_gateway"] = endpoint["ai_gateway"]
+    if (shared := task(endpoint)) is not None:
+        shown["task"] = shared
     if endpoint.get("config"):
-        entities = endpoint["config"]["served_entities"]
-        fields = ("name", "entity_name", "entity_version")
-        shown["config"] = {"served_entities": [{field: entity[field] for field in fields} for entity in entities]}
+        shown["config"] = {"served_entities": [_brief(entity) for entity in endpoint["config"]["served_entities"]]}
     return shown
+
+
+def task(endpoint: Json) -> str | None:
+    """The task of an endpoint whose entities all have the same; None for models that have none."""
+    entities = (endpoint.get("config") or endpoint.get("pending_config") or {}).get("served_entities", [])
+    tasks = {entity.get("task") for entity in entities}
+    return str(tasks.pop()) if len(tasks) == 1 and None not in tasks else None
+
+
+def _brief(entity: Json) -> Json:
+    if entity.get("external_model"):
+        return {"name": entity["name"], "external_model": external_model(entity["external_model"])}
+    return {field: entity[field] for field in ("name", "entity_name", "entity_version")}
 
 
 def state(endpoint: Json) -> Json:
@@ -81,6 +99,8 @@ def config(stored: Json, live_state: LiveState) -> Json:
 
 def _entity(stored: Json, live_state: LiveState) -> Json:
     shown = {field: stored[field] for field in ENTITY_FIELDS if stored.get(field) not in (None, {})}
+    if "external_model" in shown:
+        shown["external_model"] = external_model(shown["external_model"])
     shown["state"] = live_state(stored["uid"]) or stored.get("state") or creating()
     return shown
 
