@@ -33,18 +33,22 @@ class GrantRoutes:
             api("GET", f"{BASE}/permissions{where}", lambda call: self._whole(call, direct)),
             api("PATCH", f"{BASE}/permissions{where}", self._change),
             api("GET", f"{BASE}/effective-permissions{where}", lambda call: self._whole(call, effective)),
-            api("GET", f"{BASE}/privilege-assignments{where}", lambda call: self._paged(call, direct)),
-            api("GET", f"{BASE}/effective-privilege-assignments{where}", lambda call: self._paged(call, effective)),
+            api("GET", f"{BASE}/privilege-assignments{where}", lambda call: self._paged(call, "", direct)),
+            api(
+                "GET",
+                f"{BASE}/effective-privilege-assignments{where}",
+                lambda call: self._paged(call, "effective_", effective),
+            ),
         ]
 
     def _whole(self, call: Call, read: Read) -> Json:
         return {"privilege_assignments": self._shown(call, read)}
 
-    def _paged(self, call: Call, read: Read) -> Json:
+    def _paged(self, call: Call, prefix: str, read: Read) -> Json:
         size = call.query.get("page_size") or "0"
         if size.isdigit() and 0 < int(size) < SMALLEST_PAGE:
             raise invalid(f"page_size must be 0 or at least {SMALLEST_PAGE}, received {size}")
-        return page(call, "privilege_assignments", self._shown(call, read), _principal, "page_size")
+        return page(call, f"{prefix}privilege_assignments", self._shown(call, read), _principal, "page_size")
 
     def _shown(self, call: Call, read: Read) -> list[Json]:
         kind, full_name = call.path["securable_type"], call.path["full_name"]
