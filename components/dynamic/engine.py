@@ -52,6 +52,11 @@ def progress(message: str) -> None:
     _say(message, engine_pb2.INFO, ephemeral=True)
 
 
+def inform(message: str) -> None:
+    """A line among the resource's diagnostics: what a preview has to say beyond the engine's own diff."""
+    _say(message, engine_pb2.INFO, ephemeral=False)
+
+
 def warn(message: str) -> None:
     """A warning among the resource's diagnostics."""
     _say(message, engine_pb2.WARNING, ephemeral=False)

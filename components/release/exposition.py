@@ -67,8 +67,10 @@ class ExportMeter:
         self._last: dict[tuple[str, str, float], float] = {}
         self._minutes: dict[tuple[str, str, float], float] = {}
         self._began: float | None = None
+        self.has_samples = False
+        """Whether an export so far has counted requests at all."""
         self.names_entities = False
-        """Whether an export so far has told the entities apart."""
+        """Whether one has told the entities apart."""
 
     def take(self, text: str, at: float) -> None:
         """One export, read at `at` (seconds since the epoch). The first one is where counting begins.
@@ -130,6 +132,7 @@ class ExportMeter:
                 metric = sample.name
                 if metric not in (REQUESTS, *ERRORS, f"{LATENCY}_bucket"):
                     continue
+                self.has_samples = True
                 entity = next((name for name in self._entities if name in sample.labels.values()), None)
                 if entity is None:
                     continue

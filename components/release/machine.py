@@ -341,7 +341,7 @@ def step(release: Release, state: State, event: Event) -> tuple[State, Commands]
 def _applied(release: Release, state: State, at: float) -> tuple[State, Commands]:
     if state.stage is Stage.RESTORE:
         return replace(state, stage=Stage.PROOF), (Smoke(_majority(release.good)),)
-    if state.stage is Stage.TIDY:
+    if state.stage is Stage.TIDY and not state.aborted:
         return _end(state, Outcome.RELEASED, "")
     if state.aborted:
         return _fail(release, state, state.aborted, remember=True)
@@ -349,8 +349,6 @@ def _applied(release: Release, state: State, at: float) -> tuple[State, Commands
         return _put(state, Stage.DARK, with_candidate(release.good, release.candidate, 0))
     if state.stage is Stage.DARK:
         return replace(state, stage=Stage.SMOKE), (Smoke(release.candidate),)
-    if release.start in (Start.RETURN, Start.STANDING):
-        return _tidy(release, state)
     return _bake(release, state, at, since=at)
 
 
@@ -358,7 +356,7 @@ def _unapplied(release: Release, state: State, event: Unapplied) -> tuple[State,
     wanted = state.wanted
     assert wanted is not None  # noqa: S101 - the caller has looked
     settled = replace(state, wanted=None, dirty=state.dirty or event.trouble in (Trouble.FAILED, Trouble.ERROR))
-    if state.aborted and state.stage not in (Stage.RESTORE, Stage.TIDY):
+    if state.aborted:
         return _fail(release, settled, state.aborted, remember=True)
     attempts = state.attempts + 1
     again = event.trouble in (Trouble.CONFLICT, Trouble.ERROR) or state.stage is Stage.RESTORE
@@ -367,7 +365,7 @@ def _unapplied(release: Release, state: State, event: Unapplied) -> tuple[State,
         return replace(settled, wanted=wanted, attempts=attempts), (Put(wanted, pause),)
     if state.stage is Stage.RESTORE:
         return _end(settled, Outcome.BROKEN, f"{state.failure}; the config before could not be put back: {event.why}")
-    if state.stage is Stage.TIDY:
+    if _is_over(release, state):
         # The candidate has passed everything and serves everything: what is left over costs, and is named.
         return _end(settled, Outcome.RELEASED, f"an entity that is no longer needed could not be removed: {event.why}")
     # Only an entity that did not come up says something about the version.
@@ -378,8 +376,7 @@ def _smoked(release: Release, state: State, at: float) -> tuple[State, Commands]
     if release.start is Start.FIRST:
         return _end(state, Outcome.RELEASED, "")
     if release.start in (Start.RETURN, Start.STANDING):
-        whole = with_candidate(release.good, release.candidate, WHOLE)
-        return _put(replace(state, step=len(release.steps) - 1), Stage.SHIFT, whole)
+        return _tidy(release, state)
     if release.start is Start.RESUME and state.step >= 0:
         planned = with_candidate(release.good, release.candidate, release.steps[state.step])
         if not same_split(planned, state.live):
@@ -445,7 +442,7 @@ def _unread(release: Release, state: State, event: Unread) -> tuple[State, Comma
 
 def _aborted(release: Release, state: State, event: Aborted) -> tuple[State, Commands]:
     why = f"aborted by {event.by}"
-    if state.stage in (Stage.RESTORE, Stage.PROOF, Stage.TIDY):
+    if is_final(release, state):
         return state, ()
     if state.wanted is not None:
         # A config is under way and cannot be called back; the next thing after it is the restoring.
@@ -480,6 +477,15 @@ def _put(state: State, stage: Stage, split: Split) -> tuple[State, Commands]:
 
 def _end(state: State, outcome: Outcome, why: str) -> tuple[State, Commands]:
     return replace(state, stage=Stage.DONE, outcome=outcome), (End(outcome, why),)
+
+
+def is_final(release: Release, state: State) -> bool:
+    """Whether an abort comes too late: what ran before is being put back, or only leftovers are being removed."""
+    return state.stage in (Stage.RESTORE, Stage.PROOF) or _is_over(release, state)
+
+
+def _is_over(release: Release, state: State) -> bool:
+    return state.stage is Stage.TIDY and percent_of(state.live, release.candidate) == WHOLE
 
 
 def _look(release: Release, state: State, at: float) -> Look:
