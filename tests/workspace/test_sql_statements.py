@@ -113,7 +113,7 @@ def test_a_row_limit_cuts_off_and_says_so(client: WorkspaceClient) -> None:
 
 def test_a_byte_limit_cuts_off_and_says_so(client: WorkspaceClient) -> None:
     response = client.statement_execution.execute_statement(
-        statement="SELECT CAST(explode(sequence(1, 1000)) AS BIGINT) AS i", warehouse_id="local", byte_limit=400
+        statement="SELECT id AS i FROM range(1000)", warehouse_id="local", byte_limit=400
     )
     assert response.manifest is not None
     assert response.manifest.truncated is True

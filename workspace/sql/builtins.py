@@ -12,6 +12,7 @@ from sqlglot import Token, TokenType
 from sqlglot.dialects import Databricks
 
 from workspace.sql.errors import SqlError, unsupported
+from workspace.sql.library import MORE_ARGUMENTS
 
 MANY = 10_000
 
@@ -56,13 +57,17 @@ _NAMES: dict[tuple[int, int], str] = {
     (3, 3): "make_date nvl2 split_part timestampadd timestampdiff translate",
     (6, 6): "make_timestamp",
 }
-ARGUMENTS = {name: limits for limits, names in _NAMES.items() for name in names.split()}
+ARGUMENTS = {
+    name: limits for table in (_NAMES, MORE_ARGUMENTS) for limits, names in table.items() for name in names.split()
+}
 # Written with WITHIN GROUP it takes one.
 ARGUMENTS["percentile_cont"] = (1, 1)
+ARGUMENTS["percentile_disc"] = (1, 1)
 ARGUMENTS["from_json"] = (2, 3)
+ARGUMENTS["exists"] = (2, 2)
 _READ_BY_SQLGLOT = {name.lower() for name in (*Databricks.Parser.FUNCTIONS, *Databricks.Parser.FUNCTION_PARSERS)}
 # Words before a parenthesis that holds no arguments, and words after which a name is one of a table or an alias.
-_NO_CALLS = frozenset({"all", "any", "columns", "exists", "in", "insert", "some", "values"})
+_NO_CALLS = frozenset({"all", "any", "columns", "exists", "pivot", "unpivot", "in", "insert", "some", "values"})
 _BEFORE_NAMES = frozenset({"into", "table", "as", "with", ".", "exists", "view"})
 
 

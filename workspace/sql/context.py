@@ -13,10 +13,13 @@ from workspace.sql.datatypes import ResultColumn, arrow_type
 from workspace.sql.engine import Cursor, Result
 from workspace.sql.errors import SqlError, unsupported
 from workspace.sql.names import Session
+from workspace.sql.pivots import move_pivots
 from workspace.sql.sources import Sources
 from workspace.sql.translate import check, naive_type, to_duckdb
 from workspace.unity_catalog.service import UnityCatalog
 from workspace.unity_catalog.tables import Tables
+
+_UNNESTED_MAP = "UNNEST() can only be applied to lists, structs and NULL, not MAP"
 
 
 @dataclass(frozen=True)
@@ -38,7 +41,17 @@ class Context:
         naive_is = naive_type(tree)
         bound = self.sources.bind(tree)
         naive_is = "timestamp_ntz" if self.sources.has_naive_columns else naive_is
-        return self.cursor.query(to_duckdb(bound, self.session), naive_is=naive_is)
+        move_pivots(bound, self._columns_of)
+        try:
+            return self.cursor.query(to_duckdb(bound.copy(), self.session), naive_is=naive_is)
+        except SqlError as error:
+            if _UNNESTED_MAP not in str(error):
+                raise
+        # Only DuckDB knows of what type a value is: what was taken for an array is a map.
+        return self.cursor.query(to_duckdb(bound, self.session, maps=True), naive_is=naive_is)
+
+    def _columns_of(self, query: exp.Select) -> list[str]:
+        return self.cursor.columns(to_duckdb(query, self.session))
 
 
 def only(node: exp.Expression, allowed: Collection[str], what: str) -> None:

@@ -93,6 +93,13 @@ class Cursor:
             raise from_duckdb(error) from error
         return Result(columns, _in_types(rows, columns))
 
+    def columns(self, sql: str) -> list[str]:
+        """The names of a query's columns, without running it. Raises SqlError."""
+        try:
+            return [str(name) for name in self._connection.sql(sql).columns]
+        except duckdb.Error as error:
+            raise from_duckdb(error) from error
+
     def interrupt(self) -> None:
         """Stop the query that runs, and let none follow it."""
         self._interrupted = True

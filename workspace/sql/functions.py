@@ -13,12 +13,14 @@ from collections.abc import Callable
 from sqlglot import exp
 
 from workspace.sql.errors import SqlError, unsupported
+from workspace.sql.lambdas import NAMED_LAMBDAS
+from workspace.sql.library import MORE_NAMED, MORE_SAME, colon_path, exists, more_rewrites
 from workspace.unity_catalog import types
 
 Rewrite = Callable[[exp.Expression], exp.Expression]
 
 # Parsed by sqlglot, written by it for DuckDB, checked to mean the same.
-SAME: frozenset[type[exp.Expression]] = frozenset(
+SAME: frozenset[type[exp.Expr]] = frozenset(
     {
         *(exp.Count, exp.Sum, exp.Avg, exp.Min, exp.Max, exp.CountIf, exp.ArrayAgg, exp.ArrayUniqueAgg),
         *(exp.Stddev, exp.StddevSamp, exp.StddevPop, exp.Variance, exp.VariancePop, exp.Median, exp.PercentileCont),
@@ -44,9 +46,10 @@ SAME: frozenset[type[exp.Expression]] = frozenset(
             exp.ILike,
         ),
         *(exp.CurrentTimestamp, exp.CurrentDate, exp.UnixSeconds, exp.UnixMillis, exp.UnixMicros),
-        *(exp.Array, exp.ArrayContains, exp.ArrayPosition, exp.ArrayMax, exp.ArrayMin, exp.ArrayDistinct),
-        *(exp.Transform, exp.ArrayFilter, exp.ArrayCompact, exp.Flatten, exp.Struct, exp.VarMap, exp.MapKeys),
+        *(exp.Array, exp.ArrayContains, exp.ArrayPosition, exp.ArrayMax, exp.ArrayMin),
+        *(exp.ArrayCompact, exp.Flatten, exp.Struct, exp.VarMap, exp.MapKeys),
         *(exp.Explode, exp.Posexplode),
+        *MORE_SAME,
     }
 )
 
@@ -68,6 +71,7 @@ NAMED: dict[str, tuple[str, tuple[int, ...]]] = {
     "arrays_overlap": ("list_has_any", (2,)),
     "map_values": ("map_values", (1,)),
     "cardinality": ("len", (1,)),
+    **MORE_NAMED,
 }
 
 _INT = exp.DataType.build("INT", dialect="duckdb")
@@ -98,7 +102,7 @@ _DIFFERENCE_UNITS = {
 }
 
 
-def call(name: str, *arguments: exp.Expression) -> exp.Anonymous:
+def call(name: str, *arguments: exp.Expr) -> exp.Anonymous:
     return exp.Anonymous(this=name, expressions=list(arguments))
 
 
@@ -162,6 +166,9 @@ def rewrites() -> dict[type[exp.Expression], Rewrite]:
         exp.FromJson: _from_json,
         exp.MapContainsKey: lambda node: call("list_contains", call("map_keys", node.this), node.args["key"]),
         exp.ArrayToString: _array_join,
+        exp.JSONExtract: _json_extract,
+        exp.Exists: exists,
+        **more_rewrites(),
     }
 
 
@@ -181,17 +188,15 @@ _PARTS: dict[type[exp.Expression], str] = {
 
 def check_function(node: exp.Expression, rewritten: dict[type[exp.Expression], Rewrite]) -> None:
     """Raises SqlError where the function is not carried out."""
-    if isinstance(node, exp.Exists):
-        if not isinstance(node.this, exp.Query):
-            raise unsupported("function exists() on arrays")
-        return
-    if isinstance(node, exp.JSONExtract) and node.args.get("variant_extract"):
-        raise unsupported("the JSON path operator `:`", "use get_json_object()")
     if isinstance(node, exp.Cast) or type(node) in SAME or type(node) in rewritten:
         return
     if isinstance(node, exp.Anonymous):
         name, arguments = node.name.lower(), len(node.expressions)
         if name in NAMED and arguments in NAMED[name][1]:
+            return
+        if name in NAMED_LAMBDAS and arguments == NAMED_LAMBDAS[name][0]:
+            return
+        if name == "date_part" and arguments == 2:
             return
         raise unsupported(f"function {node.name.lower()}() with {arguments} argument(s)")
     raise unsupported(f"function {node.sql('databricks').partition('(')[0].lower()}()")
@@ -332,6 +337,20 @@ def _array_join(node: exp.Expression) -> exp.Expression:
     if node.args.get("null") is not None:
         raise unsupported("array_join() with a text for NULL")
     return call("array_to_string", node.this, node.expression)
+
+
+def _json_extract(node: exp.Expression) -> exp.Expression:
+    if not isinstance(node, exp.JSONExtract) or not node.args.get("variant_extract"):
+        raise unsupported(f"{node.sql('databricks')}", "use get_json_object(), or text:path")
+    return colon_path(node)
+
+
+def date_part(node: exp.Anonymous) -> exp.Expression:
+    """date_part('YEAR', moment), as EXTRACT."""
+    unit, moment = node.expressions
+    if not (isinstance(unit, exp.Literal) and unit.is_string):
+        raise unsupported("date_part() of a field that is not a constant text")
+    return _extract(exp.Extract(this=exp.var(unit.name), expression=moment))
 
 
 def _get_json_object(node: exp.Expression) -> exp.Expression:

@@ -10,6 +10,8 @@ https://docs.databricks.com/sql/language-manual/functions/cast.html (ANSI mode, 
 
 from __future__ import annotations
 
+from workspace.sql.macro_library import COLLECTIONS, TEXTS
+
 INTEGRAL = ("TINYINT", "SMALLINT", "INT", "BIGINT")
 
 _INTEGER_TEXT = "'[+-]?[0-9]+'"
@@ -137,4 +139,6 @@ MACROS: tuple[str, ...] = (
     # Text that is no JSON has nothing to get.
     "CREATE MACRO spark_get_json_object(x, p) AS CASE WHEN json_valid(x) THEN json_extract_string(x, p) END",
     "CREATE MACRO spark_from_json(x, s) AS CASE WHEN json_valid(x) THEN json_transform(x, s) END",
+    *COLLECTIONS,
+    *TEXTS,
 )

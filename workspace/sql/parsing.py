@@ -12,6 +12,7 @@ from sqlglot.errors import ParseError, TokenError
 
 from workspace.sql.builtins import check_calls
 from workspace.sql.errors import SqlError, syntax_error, unsupported
+from workspace.sql.windows import COLUMN, NAME
 from workspace.unity_catalog import types
 
 DIALECT = "databricks"
@@ -95,6 +96,11 @@ def _rewrite_text(text: str, bound: Mapping[str, Parameter]) -> str:
             # With a unit it is another function under the same name; sqlglot does not keep them apart.
             result += [text[done : token.start], "TIMESTAMPDIFF"]
             done = token.end + 1
+            continue
+        if token.text.lower() == COLUMN and found[index + 1].token_type == TokenType.L_PAREN:
+            if token.token_type not in (TokenType.STRING, TokenType.IDENTIFIER):
+                result += [text[done : token.start], NAME]
+                done = token.end + 1
             continue
         if token.text.upper() != "IDENTIFIER" or token.token_type in (TokenType.STRING, TokenType.IDENTIFIER):
             continue

@@ -9,15 +9,17 @@ from sqlglot import exp
 from sqlglot.errors import UnsupportedError
 
 from workspace.sql.casts import rewrite_cast
-from workspace.sql.errors import SqlError, unsupported
-from workspace.sql.functions import NAMED, Rewrite, as_int, call, check_function, rewrites
+from workspace.sql.errors import unsupported
+from workspace.sql.functions import NAMED, Rewrite, as_int, call, check_function, date_part, rewrites
+from workspace.sql.generators import IN_FROM, is_generator, move_generators
+from workspace.sql.lambdas import NAMED_LAMBDAS
 from workspace.sql.names import Session
+from workspace.sql.windows import COLUMN, is_window, move_windows
 
 # Clauses that sqlglot would leave out, or that DuckDB reads in another way.
 _REFUSED: dict[type[exp.Expr], str] = {
     exp.Hint: "hints (/*+ ... */)",
     exp.TableSample: "TABLESAMPLE",
-    exp.Pivot: "PIVOT and UNPIVOT",
     exp.MatchRecognize: "MATCH_RECOGNIZE",
     exp.Distribute: "DISTRIBUTE BY",
     exp.Sort: "SORT BY",
@@ -28,11 +30,13 @@ _REFUSED: dict[type[exp.Expr], str] = {
 TABLE_CHANGES = "table_changes"
 _DAYS_OR_MORE = ("DAY", "WEEK", "MONTH", "QUARTER", "YEAR")
 _RANKS = (exp.RowNumber, exp.Rank, exp.DenseRank, exp.Ntile)
-_EXPLODE_COLUMNS = {exp.Explode: ("col",), exp.Posexplode: ("pos", "col")}
 
 
-def to_duckdb(tree: exp.Expression, session: Session) -> str:
+def to_duckdb(tree: exp.Expression, session: Session, *, maps: bool = False) -> str:
     """DuckDB SQL for a query that `check` has let pass. The tree is changed on the way.
+
+    Args:
+        maps: whether explode() of a value whose type is not told takes a map apart, not an array.
 
     Raises SqlError naming a construct that can be carried out in other forms only.
     """
@@ -46,7 +50,8 @@ def to_duckdb(tree: exp.Expression, session: Session) -> str:
         if new is not node:
             node.replace(new)
     for select in list(holder.find_all(exp.Select)):
-        _move_laterals(select)
+        move_windows(select)
+        move_generators(select, maps=maps)
     try:
         return str(holder.this.sql("duckdb", unsupported_level=sqlglot.ErrorLevel.RAISE, comments=False))
     except UnsupportedError as error:
@@ -75,9 +80,13 @@ def named_outputs(tree: exp.Expression) -> exp.Expression:
     while isinstance(select, exp.SetOperation | exp.Subquery):
         select = select.this
     for projection in select.expressions if isinstance(select, exp.Select) else []:
-        if isinstance(projection, exp.Explode | exp.Posexplode | exp.Star) or projection.is_star:
+        if is_generator(projection) or isinstance(projection, exp.Star | exp.Aliases) or projection.is_star:
             continue
-        if not projection.output_name:
+        if is_window(projection):
+            projection.replace(exp.alias_(projection.copy(), COLUMN, quoted=True))
+        elif isinstance(projection, exp.JSONExtract) and projection.output_name:
+            projection.replace(exp.alias_(projection.copy(), projection.output_name, quoted=True))
+        elif not projection.output_name or isinstance(projection, exp.Cast):
             name = projection.sql("databricks", normalize_functions="lower").replace("count(*)", "count(1)")
             projection.replace(exp.alias_(projection.copy(), name, quoted=True))
     return tree
@@ -97,10 +106,11 @@ def _check(node: exp.Expr) -> None:
         return
     if isinstance(node, exp.Expression) and isinstance(node, exp.Func):
         if isinstance(node.parent, exp.Table):
-            if node.name.lower() == TABLE_CHANGES:
+            if node.name.lower() in (TABLE_CHANGES, *IN_FROM) or is_generator(node):
                 return
             raise unsupported(f"table function {node.sql('databricks')}")
-        check_function(node, rewrites())
+        if not is_window(node) and not is_generator(node):
+            check_function(node, rewrites())
     alias = node.args.get("alias")
     if isinstance(node, exp.Table) and isinstance(alias, exp.TableAlias) and isinstance(alias.this, exp.Parameter):
         raise unsupported("time travel with @", "use VERSION AS OF")
@@ -119,6 +129,10 @@ def _rewrite(
         return as_int(exp.Window(**node.args))
     if isinstance(node, exp.Values):
         return _named_values(node)
+    if isinstance(node, exp.Anonymous) and node.name.lower() in NAMED_LAMBDAS:
+        return NAMED_LAMBDAS[node.name.lower()][1](node)
+    if isinstance(node, exp.Anonymous) and node.name.lower() == "date_part":
+        return date_part(node)
     if isinstance(node, exp.Anonymous) and node.name.lower() in NAMED:
         return call(NAMED[node.name.lower()][0], *node.expressions)
     if not isinstance(node, exp.Expression):
@@ -146,47 +160,3 @@ def _named_values(node: exp.Values) -> exp.Expression:
     columns = [exp.to_identifier(f"col{index}") for index in range(1, width + 1)]
     name = alias.this if alias is not None else exp.to_identifier("values_1")
     return exp.Values(expressions=node.expressions, alias=exp.TableAlias(this=name, columns=columns))
-
-
-def _move_laterals(select: exp.Select) -> None:
-    """LATERAL VIEW explode and posexplode as joins with a lateral subquery, OUTER ones as left joins."""
-    for position, lateral in enumerate(select.args.get("laterals") or []):
-        select.append("joins", _lateral_join(lateral, f"lateral_view_{position}"))
-    select.set("laterals", [])
-    for join in select.args.get("joins") or []:
-        if isinstance(join.this, exp.Lateral) and not isinstance(join.this.this, exp.Subquery):
-            raise unsupported("LATERAL with a table function", "use LATERAL VIEW")
-    for projection in select.expressions:
-        if type(projection) is exp.Explode:
-            projection.replace(exp.alias_(projection.copy(), "col"))
-
-
-def _lateral_join(lateral: exp.Lateral, default_name: str) -> exp.Join:
-    function = lateral.this
-    defaults = _EXPLODE_COLUMNS.get(type(function))
-    if defaults is None:
-        raise unsupported(f"LATERAL VIEW {function.sql('databricks')}", "explode() and posexplode() are there")
-    alias = lateral.args.get("alias")
-    columns = [column.name for column in alias.columns] if alias is not None else []
-    if columns and len(columns) != len(defaults):
-        raise SqlError(
-            "UDTF_ALIAS_NUMBER_MISMATCH",
-            "The number of aliases supplied in the AS clause does not match the number of columns output by the "
-            f"generator: expected {len(defaults)}, found {len(columns)} (explode() of a map is not carried out here).",
-        )
-    names = columns or list(defaults)
-    array = function.this
-    projections = [exp.alias_(call("unnest", array.copy()), names[-1], quoted=True)]
-    if len(defaults) == 2:
-        position = exp.Sub(
-            this=call("generate_subscripts", array.copy(), exp.Literal.number(1)), expression=exp.Literal.number(1)
-        )
-        projections.insert(0, exp.alias_(as_int(position), names[0], quoted=True))
-    view = alias.this.name if alias is not None and alias.this is not None else default_name
-    source = exp.Lateral(
-        this=exp.Subquery(this=exp.Select(expressions=projections)),
-        alias=exp.TableAlias(this=exp.to_identifier(view, quoted=True)),
-    )
-    if lateral.args.get("outer"):
-        return exp.Join(this=source, side="LEFT", on=exp.true())
-    return exp.Join(this=source, kind="CROSS")
