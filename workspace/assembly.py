@@ -42,7 +42,7 @@ def assemble(state: State) -> Starlette:
         Contents(FUNCTION, mlflow.model_names, mlflow.model_id, mlflow.delete_model, mlflow.model_owner)
     )
     monitors = Monitors(state, CatalogView(table=catalog.tables.get, require_schema=catalog.containers.schema))
-    features = FeatureStore(state, catalog)
+    features = FeatureStore(state, catalog, clock)
     serving = Serving(state, catalog, mlflow, features, clock)
     jobs = Jobs(state, sql)
     creators = {

@@ -81,6 +81,15 @@ class Documents:
             return int(current["value"])
 
     @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All writes of this thread inside it take effect together, or none of them does; it may be nested.
+
+        Other writers wait meanwhile. Whoever takes another lock inside must take it in that order everywhere.
+        """
+        with self._transaction():
+            yield
+
+    @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         """Serialise writers; nested use joins the outer transaction."""
         with self._write_lock:

@@ -141,9 +141,9 @@ def world(folder: Path) -> Iterator[World]:
         catalog = UnityCatalog(state)
         if not catalog.containers.has_schema("main", "ml"):
             catalog.containers.create_schema({"catalog_name": "main", "name": "ml"}, "me@example.com")
-        features = FeatureStore(state, catalog)
-        models = SavedModels(folder / "models")
         clock = Clock(state)
+        features = FeatureStore(state, catalog, clock)
+        models = SavedModels(folder / "models")
         serving = Serving(state, catalog, models, features, clock, lambda scope, key: secrets.get((scope, key)))
         settings = Settings(state)
         settings.change(QUICK)

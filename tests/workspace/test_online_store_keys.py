@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 import struct
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
@@ -15,8 +14,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from workspace.feature_store.keyed import KeyedReader, KeyedWriter, Layout, OnlineTableGoneError, delete_store
+from workspace.feature_store.keyed import KeyedReader, Layout, OnlineTableGoneError, Position, delete_store
 from workspace.feature_store.keys import KeyTypeError, normalise
+from workspace.feature_store.writer import DuplicateKeyError, KeyedWriter
 
 MOMENT = datetime(2016, 1, 15, 12, 30, tzinfo=UTC)
 MILLIS = 1452861000000
@@ -143,12 +143,11 @@ def test_reader_sees_all_of_a_transaction_or_nothing(tmp_path: Path) -> None:
     reader = filled(tmp_path, layout, {"k": 1, "v": "old"})
     writer = KeyedWriter(tmp_path / "table.db")
     with writer.transaction():
-        writer.clear()
-        writer.insert(layout, [{"k": 1, "v": "new"}])
+        writer.replace(layout, [{"k": 1, "v": "new"}])
         assert reader.lookup({"k": 1}, ["v"]) == {"v": "old"}
     assert reader.lookup({"k": 1}, ["v"]) == {"v": "new"}
     doubled = [{"k": 2, "v": "once"}, {"k": 2, "v": "twice"}]
-    with pytest.raises(sqlite3.IntegrityError):
+    with pytest.raises(DuplicateKeyError):
         _replace(writer, layout, doubled)
     writer.close()
     assert reader.lookup({"k": 1}, ["v"]) == {"v": "new"}
@@ -156,14 +155,13 @@ def test_reader_sees_all_of_a_transaction_or_nothing(tmp_path: Path) -> None:
 
 def _replace(writer: KeyedWriter, layout: Layout, rows: list[dict[str, Any]]) -> None:
     with writer.transaction():
-        writer.clear()
-        writer.insert(layout, rows)
+        writer.replace(layout, rows)
 
 
 def filled(folder: Path, layout: Layout, *rows: dict[str, object]) -> KeyedReader:
     writer = KeyedWriter(folder / "table.db")
     with writer.transaction():
-        writer.insert(layout, list(rows))
-        writer.set_synced(layout, 1, "id")
+        writer.replace(layout, list(rows))
+        writer.set_synced(layout, Position(1, "id", 0, 0, 0))
     writer.close()
     return KeyedReader(folder / "table.db")

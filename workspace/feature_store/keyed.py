@@ -1,8 +1,7 @@
-"""The keyed store of one online table: a SQLite file that a model process reads while a sync writes it.
+"""The keyed store of one online table: a SQLite file that a model process reads while a sync writes it (`writer.py`).
 
 A row is kept whole, as typed JSON: Python writes a double with the digits that read back to the same bits, and
-SQLite's own columns would lose NaN and the sign of zero. Writers replace rows inside one transaction, so a reader sees
-the table before a sync or after it, never between.
+SQLite's own columns would lose NaN and the sign of zero.
 """
 
 from __future__ import annotations
@@ -12,10 +11,10 @@ import json
 import os
 import sqlite3
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
-from datetime import date, datetime, timedelta
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -34,6 +33,20 @@ class OnlineTableGoneError(LookupError):
 
 
 @dataclass(frozen=True)
+class Position:
+    """What the last sync that succeeded brought to a keyed store, and when; times in milliseconds since the epoch."""
+
+    version: int
+    """Version of the source table."""
+    table_id: str
+    """Identity of the source table."""
+    commit_ms: int
+    """When that version was committed."""
+    started_ms: int
+    ended_ms: int
+
+
+@dataclass(frozen=True)
 class Layout:
     """What a keyed store holds: every column with its type, which of them are the key, which one is the time."""
 
@@ -46,68 +59,15 @@ class Layout:
         types = dict(self.columns)
         return tuple((name, types[name]) for name in self.key)
 
+    @classmethod
+    def read(cls, text: str) -> Layout:
+        """The layout that a keyed store's `layout` entry describes."""
+        fields = json.loads(text)
+        columns = tuple((name, type_text) for name, type_text in fields["columns"])
+        return cls(columns, tuple(fields["key"]), fields["timeseries"])
+
     def time_of(self, row: Mapping[str, Any]) -> int:
         return micros(row[self.timeseries]) if self.timeseries else NO_TIME
-
-
-class KeyedWriter:
-    """The one writer of a keyed store."""
-
-    def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._db = sqlite3.connect(path, isolation_level=None, timeout=30, check_same_thread=False)
-        self._db.execute("PRAGMA journal_mode = WAL")
-        self._db.execute("PRAGMA synchronous = FULL")
-        self._db.execute(
-            "CREATE TABLE IF NOT EXISTS online_row ("
-            "key TEXT NOT NULL, time INTEGER NOT NULL, body TEXT NOT NULL, PRIMARY KEY (key, time)) WITHOUT ROWID"
-        )
-        self._db.execute("CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID")
-
-    def close(self) -> None:
-        self._db.close()
-
-    @contextmanager
-    def transaction(self) -> Iterator[None]:
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-        except BaseException:
-            self._db.rollback()
-            raise
-        self._db.commit()
-
-    def clear(self) -> None:
-        self._db.execute("DELETE FROM online_row")
-
-    def insert(self, layout: Layout, rows: Iterable[Row]) -> int:
-        """Add rows; sqlite3.IntegrityError where two of them have the same key and time. Null keys are left out."""
-        return self._db.executemany("INSERT INTO online_row VALUES (?, ?, ?)", _encoded(layout, rows)).rowcount
-
-    def upsert(self, layout: Layout, rows: Iterable[Row]) -> None:
-        self._db.executemany(
-            "INSERT INTO online_row VALUES (?, ?, ?) ON CONFLICT (key, time) DO UPDATE SET body = excluded.body",
-            _encoded(layout, rows),
-        )
-
-    def delete(self, layout: Layout, rows: Iterable[Row]) -> None:
-        keys = [(key, time) for key, time, _ in _encoded(layout, rows)]
-        self._db.executemany("DELETE FROM online_row WHERE key = ? AND time = ?", keys)
-
-    def set_synced(self, layout: Layout, version: int, table_id: str) -> None:
-        """Note what the rows of this transaction are: the source table's identity, its version, its columns."""
-        meta = {"layout": json.dumps(asdict(layout)), "version": str(version), "table_id": table_id}
-        self._db.executemany(
-            "INSERT INTO meta VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value", meta.items()
-        )
-
-    def synced(self) -> tuple[int, str] | None:
-        """Version and identity of the source table at the last sync; None before the first."""
-        meta = dict(self._db.execute("SELECT name, value FROM meta"))
-        return (int(meta["version"]), meta["table_id"]) if "version" in meta else None
-
-    def count(self) -> int:
-        return int(self._db.execute("SELECT count(*) FROM online_row").fetchone()[0])
 
 
 class KeyedReader:
@@ -161,43 +121,32 @@ class KeyedReader:
         if stored is None:
             raise OnlineTableGoneError(f"online table file {self._path.name} was never filled")
         if stored[0] != local.layout_text:
-            fields = json.loads(stored[0])
-            columns = tuple((name, type_text) for name, type_text in fields["columns"])
-            local.layout = Layout(columns, tuple(fields["key"]), fields["timeseries"])
-            local.decoders = {name: _decoder(type_text) for name, type_text in columns}
+            local.layout = Layout.read(stored[0])
+            local.decoders = {name: _decoder(type_text) for name, type_text in local.layout.columns}
             local.layout_text = stored[0]
         return db
+
+
+def position(path: Path) -> Position | None:
+    """How far the store at `path` is; None before its first sync."""
+    if not path.exists():
+        return None
+    with closing(sqlite3.connect(path, isolation_level=None, timeout=30)) as db:
+        found = db.execute("SELECT count(*) FROM sqlite_master WHERE name = 'meta'").fetchone()[0]
+        return position_of(dict(db.execute("SELECT name, value FROM meta"))) if found else None
+
+
+def position_of(meta: Mapping[str, str]) -> Position | None:
+    """The position that a keyed store's entries describe. Stores of older servers have no times: 0 stands for them."""
+    if "version" not in meta:
+        return None
+    times = (int(meta.get(name, 0)) for name in ("commit_ms", "started_ms", "ended_ms"))
+    return Position(int(meta["version"]), meta["table_id"], *times)
 
 
 def delete_store(path: Path) -> None:
     for suffix in ("", "-wal", "-shm"):
         Path(f"{path}{suffix}").unlink(missing_ok=True)
-
-
-def _encoded(layout: Layout, rows: Iterable[Row]) -> Iterator[tuple[str, int, str]]:
-    for row in rows:
-        key = encode_key(row, layout.key_columns)
-        if key is None or (layout.timeseries and row[layout.timeseries] is None):
-            continue
-        body = {name: _encode(row.get(name)) for name, _ in layout.columns}
-        yield key, layout.time_of(row), json.dumps(body, separators=(",", ":"))
-
-
-def _encode(value: Any) -> Any:
-    """A value of an Arrow table's `to_pylist` as JSON; `_decoder` of its column's type reads it back."""
-    if isinstance(value, datetime):
-        return micros(value)
-    if isinstance(value, date):
-        return (value - EPOCH_DAY).days
-    if isinstance(value, Decimal):
-        return str(value)
-    if isinstance(value, bytes):
-        return base64.b64encode(value).decode()
-    if isinstance(value, dict):
-        return {str(key): _encode(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_encode(item) for item in value]
-    return value
 
 
 def _decoder(type_text: str) -> Callable[[Any], Any]:

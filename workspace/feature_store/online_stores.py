@@ -6,10 +6,10 @@ Fields and states: https://docs.databricks.com/api/workspace/featurestore (Onlin
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
+from workspace.clock import Clock
 from workspace.documents import Documents
 from workspace.errors import already_exists, invalid, invalid_state, not_found
 from workspace.http import Json
@@ -26,9 +26,10 @@ NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,62}")
 class OnlineStores:
     """The stores of one workspace."""
 
-    def __init__(self, documents: Documents, settings: Settings) -> None:
+    def __init__(self, documents: Documents, settings: Settings, clock: Clock) -> None:
         self._documents = documents
         self._settings = settings
+        self._clock = clock
 
     def create(self, body: Json, creator: str) -> Json:
         name = str(body["name"])
@@ -42,24 +43,24 @@ class OnlineStores:
             "read_replica_count": body.get("read_replica_count", 0),
             "usage_policy_id": body.get("usage_policy_id"),
             "creator": creator,
-            "created_at": time.time(),
-            "settled_at": time.time() + self._settings.get("online_store_provisioning_seconds"),
+            "created_at": self._clock.now(),
+            "settled_at": self._clock.now() + self._settings.get("online_store_provisioning_seconds"),
             "settling": "STARTING",
         }
         _check(store)
         if not self._documents.insert(KIND, name, store):
             raise already_exists(f"Online store '{name}' already exists.")
-        return _shown(store)
+        return self._shown(store)
 
     def get(self, name: str) -> Json:
         """The store as clients see it; 404 naming it where there is none."""
         store = self._documents.get(KIND, name)
         if store is None:
             raise not_found(f"Online store '{name}' does not exist.")
-        return _shown(store)
+        return self._shown(store)
 
     def all(self) -> list[Json]:
-        return [_shown(store) for _, store in self._documents.list(KIND)]
+        return [self._shown(store) for _, store in self._documents.list(KIND)]
 
     def update(self, name: str, body: Json, mask: Sequence[str]) -> Json:
         unknown = [field for field in mask if field not in CHANGEABLE]
@@ -69,12 +70,16 @@ class OnlineStores:
             raise invalid_state(f"Online store '{name}' is {state}; it can be changed when AVAILABLE.")
 
         def change(store: Json) -> None:
+            before = {field: store[field] for field in CHANGEABLE}
             store.update({field: body.get(field) for field in mask})
             if store["read_replica_count"] is None:
                 store["read_replica_count"] = 0
             _check(store)
+            if {field: store[field] for field in ("capacity", "read_replica_count")}.items() <= before.items():
+                # Nothing that runs has to change.
+                return
             store["settling"] = "UPDATING"
-            store["settled_at"] = time.time() + self._settings.get("online_store_provisioning_seconds")
+            store["settled_at"] = self._clock.now() + self._settings.get("online_store_provisioning_seconds")
 
         self._documents.update(KIND, name, change)
         return self.get(name)
@@ -89,6 +94,20 @@ class OnlineStores:
             )
         self._documents.delete(KIND, name)
 
+    def _shown(self, store: Json) -> Json:
+        settled = self._clock.now() >= store["settled_at"]
+        shown = {
+            "name": store["name"],
+            "capacity": store["capacity"],
+            "read_replica_count": store["read_replica_count"],
+            "creator": store["creator"],
+            "creation_time": datetime.fromtimestamp(store["created_at"], UTC).isoformat().replace("+00:00", "Z"),
+            "state": "AVAILABLE" if settled else store["settling"],
+        }
+        if store["usage_policy_id"]:
+            shown["usage_policy_id"] = store["usage_policy_id"]
+        return shown
+
 
 def _check(store: Json) -> None:
     if store["capacity"] not in CAPACITIES:
@@ -96,18 +115,3 @@ def _check(store: Json) -> None:
     replicas = store["read_replica_count"]
     if isinstance(replicas, bool) or not isinstance(replicas, int) or not 0 <= replicas <= MAX_READ_REPLICAS:
         raise invalid(f"read_replica_count {replicas!r} is not valid: 0 to {MAX_READ_REPLICAS}")
-
-
-def _shown(store: Json) -> Json:
-    settled = time.time() >= store["settled_at"]
-    shown = {
-        "name": store["name"],
-        "capacity": store["capacity"],
-        "read_replica_count": store["read_replica_count"],
-        "creator": store["creator"],
-        "creation_time": datetime.fromtimestamp(store["created_at"], UTC).isoformat().replace("+00:00", "Z"),
-        "state": "AVAILABLE" if settled else store["settling"],
-    }
-    if store["usage_policy_id"]:
-        shown["usage_policy_id"] = store["usage_policy_id"]
-    return shown

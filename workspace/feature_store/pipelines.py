@@ -5,10 +5,10 @@ A pipeline of a published table is managed by the service: it can be read, start
 
 from __future__ import annotations
 
-import time
 import uuid
 from datetime import UTC, datetime
 
+from workspace.clock import Clock
 from workspace.documents import Documents
 from workspace.errors import conflict, not_found
 from workspace.http import Json
@@ -23,8 +23,9 @@ EVENTS_SHOWN = 250
 class Pipelines:
     """Documents of pipelines, of their updates and of what happened in them."""
 
-    def __init__(self, documents: Documents) -> None:
+    def __init__(self, documents: Documents, clock: Clock) -> None:
         self._documents = documents
+        self._clock = clock
 
     def create(self, name: str, spec: Json, creator: str) -> str:
         pipeline_id = str(uuid.uuid4())
@@ -34,7 +35,7 @@ class Pipelines:
             "spec": {"id": pipeline_id, "name": name, "channel": "CURRENT", "serverless": True, **spec},
             "creator_user_name": creator,
             "run_as_user_name": creator,
-            "last_modified": _now_ms(),
+            "last_modified": self._clock.now_ms(),
             "continuous": spec["continuous"],
         }
         self._documents.put(PIPELINES, pipeline_id, pipeline)
@@ -62,7 +63,7 @@ class Pipelines:
                 {
                     "update_id": update["update_id"],
                     "state": update["state"],
-                    "creation_time": _iso(update["creation_time"]),
+                    "creation_time": iso(update["creation_time"]),
                 }
                 for update in updates[:5]
             ],
@@ -97,7 +98,7 @@ class Pipelines:
             "state": "QUEUED",
             "cause": cause,
             "full_refresh": full_refresh,
-            "creation_time": _now_ms(),
+            "creation_time": self._clock.now_ms(),
         }
         self._documents.put(UPDATES, f"{pipeline_id}/{number:08d}", update)
         return update
@@ -124,7 +125,7 @@ class Pipelines:
             "id": str(uuid.uuid4()),
             "sequence": {"control_plane_seq_no": number},
             "origin": {"pipeline_id": pipeline_id, "update_id": update_id},
-            "timestamp": _iso(_now_ms()),
+            "timestamp": iso(self._clock.now_ms()),
             "message": message,
             "level": level,
             "event_type": "update_progress",
@@ -139,9 +140,6 @@ class Pipelines:
         return [event for _, event in reversed(stored[-EVENTS_SHOWN:])]
 
 
-def _now_ms() -> int:
-    return int(time.time() * 1000)
-
-
-def _iso(millis: int) -> str:
+def iso(millis: float) -> str:
+    """A time in milliseconds since the epoch, as the service writes times."""
     return datetime.fromtimestamp(millis / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,15 +1,19 @@
-"""What is published where: the rules of `publish_table`, and the documents of online tables."""
+"""What is published where: the rules of `publish_table`, and the documents of online tables.
+
+An online table is PUBLISHED to an online store, or SYNCED to a Lakebase database (`workspace/lakebase`).
+"""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from workspace.clock import Clock
 from workspace.documents import Documents
 from workspace.errors import already_exists, invalid, invalid_state, not_found
+from workspace.feature_store.keyed import delete_store
 from workspace.feature_store.online_stores import OnlineStores
 from workspace.http import Json
 
@@ -17,6 +21,9 @@ if TYPE_CHECKING:
     from workspace.unity_catalog.tables import Table, Tables
 
 KIND = "online_table"
+PUBLISHED = "PUBLISHED"
+SYNCED = "SYNCED"
+MAX_NAME_BYTES = 63
 MODES = ("SNAPSHOT", "TRIGGERED", "CONTINUOUS")
 # What the change data feed is turned on with, word for word as a user would run it.
 ENABLE_FEED = "ALTER TABLE {} SET TBLPROPERTIES ('delta.enableChangeDataFeed' = 'true')"
@@ -25,8 +32,9 @@ ENABLE_FEED = "ALTER TABLE {} SET TBLPROPERTIES ('delta.enableChangeDataFeed' = 
 class Publishing:
     """The published tables of one workspace, by the full name of the online table, in lower case."""
 
-    def __init__(self, documents: Documents, tables: Tables, stores: OnlineStores, folder: Path) -> None:
+    def __init__(self, documents: Documents, tables: Tables, stores: OnlineStores, folder: Path, clock: Clock) -> None:
         self._documents = documents
+        self._clock = clock
         self._tables = tables
         self._stores = stores
         self._folder = folder
@@ -40,12 +48,12 @@ class Publishing:
         if mode not in MODES:
             raise invalid(f"publish_mode '{mode}' is not valid: one of {', '.join(MODES)}")
         online_name = str(spec["online_table_name"])
-        if len([part for part in online_name.split(".") if part]) != 3:
-            raise invalid(f"online_table_name '{online_name}' is not a three-level name: catalog.schema.table")
+        check_name("online_table_name", online_name)
         source = self._tables.get(source_name)
         if source.full_name.lower() == online_name.lower():
             raise invalid(f"online_table_name '{online_name}' is the source table itself; choose another name")
-        _check_source(source, mode)
+        _check_key(source)
+        check_source(source, mode)
         store = self._stores.get(str(spec["online_store"]))
         if store["state"] not in ("AVAILABLE", "UPDATING"):
             raise invalid_state(
@@ -74,40 +82,71 @@ class Publishing:
 
     def add(self, source: Table, online_name: str, spec: Json, pipeline_id: str, creator: str) -> Json:
         """Record a new online table, and show it in Unity Catalog."""
-        self._tables.register_foreign(
-            online_name,
-            source.columns,
-            primary_key=source.primary_key,
-            timeseries=source.timeseries,
-            comment=f"Online table of {source.full_name}",
-        )
         published = {
+            "kind": PUBLISHED,
             "name": online_name,
             "source_table": source.full_name,
             "online_store": spec["online_store"],
             "publish_mode": spec["publish_mode"],
+            "primary_key": None,
+            "timeseries_key": None,
             "pipeline_id": pipeline_id,
             "creator": creator,
-            "created_at": time.time(),
+            "created_at": self._clock.now(),
         }
-        self._documents.put(KIND, online_name.lower(), published)
+        return self.record(published, source)
+
+    def record(self, published: Json, source: Table) -> Json:
+        """Keep an online table, and show it in Unity Catalog with its source's columns. ApiError where it cannot be."""
+        declared = published["primary_key"]
+        self._tables.register_foreign(
+            published["name"],
+            source.columns,
+            primary_key=source.primary_key if declared is None else declared,
+            timeseries=source.timeseries if declared is None else published["timeseries_key"],
+            comment=f"Online table of {source.full_name}",
+        )
+        self._documents.put(KIND, published["name"].lower(), published)
         return published
 
-    def remove(self, online_name: str) -> Json:
-        published = self.find(online_name)
-        if published is None:
-            raise not_found(f"Online table '{online_name}' does not exist.")
-        if self._tables.find(online_name) is not None:
-            self._tables.drop(online_name)
-        self._documents.delete(KIND, online_name.lower())
+    def remove(self, online_name: str, and_then: Callable[[Json], None]) -> Json:
+        """Forget an online table, its entry in Unity Catalog, and what `and_then` removes, all at once."""
+        # The table's lock first: whoever writes a table takes it before the documents.
+        with self._tables.locked(online_name), self._documents.transaction():
+            published = self.find(online_name)
+            if published is None:
+                raise not_found(f"Online table '{online_name}' does not exist.")
+            if self._tables.find(online_name) is not None:
+                self._tables.drop(online_name)
+            self._documents.delete(KIND, online_name.lower())
+            and_then(published)
         return published
 
-    def dropped(self) -> list[Json]:
-        """Online tables whose entry in Unity Catalog was dropped, alone or with its schema; forgotten from now on."""
+    def dropped(self, and_then: Callable[[Json], None]) -> list[Json]:
+        """Online tables whose entry in Unity Catalog was dropped, alone or with its schema; forgotten from now on,
+        with what `and_then` removes.
+        """
         gone = self.all(lambda published: self._tables.find(published["name"]) is None)
-        for published in gone:
-            self._documents.delete(KIND, published["name"].lower())
+        with self._documents.transaction():
+            for published in gone:
+                self._documents.delete(KIND, published["name"].lower())
+                and_then(published)
         return gone
+
+    def show_columns(self, published: Json, source: Table) -> None:
+        """Make the entry in Unity Catalog show the columns that the copy has since its last sync."""
+        shown = self._tables.find(published["name"])
+        if shown is not None and [(one.name, one.type_text) for one in shown.columns] != [
+            (one.name, one.type_text) for one in source.columns
+        ]:
+            self._tables.show_columns(published["name"], source.columns)
+
+    def remove_orphans(self) -> None:
+        """Delete the rows of online tables that a killed server had forgotten but not cleaned up; at start only."""
+        known = {self.path(published) for published in self.all()}
+        for found in self._folder.glob("*/*.db"):
+            if found not in known:
+                delete_store(found)
 
     def find(self, online_name: str) -> Json | None:
         return self._documents.get(KIND, online_name.lower())
@@ -126,7 +165,35 @@ class Publishing:
         return self._folder / quote(published["online_store"], safe="") / f"{name}.db"
 
 
-def _check_source(source: Table, mode: str) -> None:
+def check_name(field: str, online_name: str) -> None:
+    """ApiError 400 for a name that no online table can have.
+
+    The limit: databricks-feature-engineering 0.18.2, `FeatureEngineeringClient.publish_table`.
+    """
+    parts = online_name.split(".")
+    if len(parts) != 3 or not all(parts):
+        raise invalid(f"{field} '{online_name}' is not a three-level name: catalog.schema.table")
+    for part in parts:
+        if len(part.encode()) > MAX_NAME_BYTES:
+            raise invalid(
+                f"{field} '{online_name}' is not valid: '{part}' has {len(part.encode())} bytes; catalog, schema and "
+                f"table of an online table have at most {MAX_NAME_BYTES} each"
+            )
+
+
+def check_source(source: Table, mode: str) -> None:
+    """ApiError 400 for a table that cannot be kept in step in that mode."""
+    name = source.full_name
+    if source.table_type != "MANAGED":
+        raise invalid(f"Table '{name}' is {source.table_type}, not a Delta table; an online table copies Delta tables")
+    if mode != "SNAPSHOT" and not source.change_data_feed:
+        raise invalid(
+            f"Table '{name}' has no change data feed, which publish_mode {mode} needs. Enable it: "
+            f"{ENABLE_FEED.format(name)}; or publish with SNAPSHOT"
+        )
+
+
+def _check_key(source: Table) -> None:
     name = source.full_name
     if not source.primary_key:
         raise invalid(
@@ -138,9 +205,4 @@ def _check_source(source: Table, mode: str) -> None:
         raise invalid(
             f"Primary key columns {nullable} of table '{name}' are nullable, which an online table does not allow. "
             f"Set them NOT NULL: ALTER TABLE {name} ALTER COLUMN {nullable[0]} SET NOT NULL"
-        )
-    if mode != "SNAPSHOT" and not source.change_data_feed:
-        raise invalid(
-            f"Table '{name}' has no change data feed, which publish_mode {mode} needs. Enable it: "
-            f"{ENABLE_FEED.format(name)}; or publish with SNAPSHOT"
         )

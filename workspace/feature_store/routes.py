@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from starlette.routing import BaseRoute
 
+from workspace.clock import Clock
 from workspace.errors import invalid, not_found
 from workspace.feature_store.keyed import KeyedReader, Row
 from workspace.feature_store.online_stores import OnlineStores
 from workspace.feature_store.pipelines import Pipelines
 from workspace.feature_store.publishing import Publishing
 from workspace.feature_store.runner import SyncRunner
+from workspace.feature_store.status import Status
 from workspace.http import Call, Json, api
 from workspace.settings import Settings
 from workspace.state import State
@@ -39,12 +41,14 @@ class HasTables(Protocol):
 class FeatureStore:
     """The feature store of one workspace; `lookup` and `serving_source` are what model serving asks of it."""
 
-    def __init__(self, state: State, catalog: HasTables) -> None:
+    def __init__(self, state: State, catalog: HasTables, clock: Clock) -> None:
         settings = Settings(state)
-        self._stores = OnlineStores(state.documents, settings)
-        self._publishing = Publishing(state.documents, catalog.tables, self._stores, state.subfolder("online"))
-        self._pipelines = Pipelines(state.documents)
-        self._runner = SyncRunner(self._pipelines, self._publishing, catalog.tables, settings)
+        self._documents = state.documents
+        self._stores = OnlineStores(state.documents, settings, clock)
+        self._publishing = Publishing(state.documents, catalog.tables, self._stores, state.subfolder("online"), clock)
+        self._pipelines = Pipelines(state.documents, clock)
+        self._runner = SyncRunner(self._pipelines, self._publishing, catalog.tables, settings, clock)
+        self._status = Status(self._publishing, self._pipelines, catalog.tables)
         self._readers: dict[Path, KeyedReader] = {}
 
     def lookup(
@@ -78,6 +82,9 @@ class FeatureStore:
             api("DELETE", f"{stores}/{{name}}", self._delete_store),
             api("POST", "/api/2.0/feature-store/tables/{source}/publish", self._publish),
             api("DELETE", "/api/2.0/feature-store/online-tables/{name}", self._unpublish),
+            api("GET", "/api/2.0/database/synced_tables/{name}", self._synced_table),
+            api("GET", "/api/2.0/database/instances/{name}/synced_tables", self._synced_tables),
+            api("GET", "/_workspace/online-tables", self._lags),
             api("POST", "/api/2.0/online-tables", _refuse_legacy),
             api("GET", "/api/2.0/online-tables/{name}", _no_legacy),
             api("DELETE", "/api/2.0/online-tables/{name}", _no_legacy),
@@ -117,30 +124,46 @@ class FeatureStore:
         source, online_name = self._publishing.check(call.path["source"], spec)
         published = self._publishing.existing(source, online_name, spec)
         if published is None:
-            pipeline_id = self._pipelines.create(
-                f"Synced table: {online_name}",
-                _pipeline_spec(source.full_name, online_name, spec),
-                call.caller.user_name,
-            )
-            published = self._publishing.add(source, online_name, spec, pipeline_id, call.caller.user_name)
-            self._begin(published, "PUBLISH", full_refresh=False)
+            creator = call.caller.user_name
+            # Together, so that a kill leaves no online table without its pipeline, or the other way round.
+            with self._documents.transaction():
+                pipeline_id = self._pipelines.create(
+                    f"Synced table: {online_name}", pipeline_spec(source.full_name, online_name, spec), creator
+                )
+                published = self._publishing.add(source, online_name, spec, pipeline_id, creator)
+                update = self._pipelines.open_update(pipeline_id, "PUBLISH", full_refresh=False)
+            self._runner.submit(published, update)
         elif self._pipelines.get(published["pipeline_id"])["state"] != "RUNNING":
             # Publishing again what is published is how the feature engineering client asks for a sync.
             self._begin(published, "API_CALL", full_refresh=False)
         return {"online_table_name": published["name"], "pipeline_id": published["pipeline_id"]}
 
     def _unpublish(self, call: Call) -> Json:
-        self._clear(self._publishing.remove(call.path["name"]))
+        self._runner.remove(self._publishing.remove(call.path["name"], self._delete_pipeline))
         return {}
+
+    def _synced_table(self, call: Call) -> Json:
+        self._clear_dropped()
+        published = self._publishing.find(call.path["name"])
+        if published is None:
+            raise not_found(f"Synced table '{call.path['name']}' does not exist.")
+        return self._status.shown(published)
+
+    def _synced_tables(self, call: Call) -> Json:
+        store = self._stores.get(call.path["name"])["name"]
+        found = self._publishing.all(lambda one: bool(one["online_store"] == store))
+        return {"synced_tables": [self._status.shown(one) for one in found]}
+
+    def _lags(self, _: Call) -> Json:
+        return {"online_tables": [self._status.lag(one) for one in self._publishing.all()]}
 
     def _clear_dropped(self) -> None:
         """Who drops an online table in Unity Catalog drops what it stands for."""
-        for published in self._publishing.dropped():
-            self._clear(published)
+        for published in self._publishing.dropped(self._delete_pipeline):
+            self._runner.remove(published)
 
-    def _clear(self, published: Json) -> None:
+    def _delete_pipeline(self, published: Json) -> None:
         self._pipelines.delete(published["pipeline_id"])
-        self._runner.remove(published)
 
     def _begin(self, published: Json, cause: str, *, full_refresh: bool) -> Json:
         update = self._pipelines.open_update(published["pipeline_id"], cause, full_refresh=full_refresh)
@@ -172,7 +195,7 @@ class FeatureStore:
         return {}
 
 
-def _pipeline_spec(source: str, online_name: str, spec: Json) -> Json:
+def pipeline_spec(source: str, online_name: str, spec: Json) -> Json:
     mode = spec["publish_mode"]
     return {
         "catalog": online_name.split(".")[0],

@@ -8,11 +8,12 @@ from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
+from workspace.clock import Clock
 from workspace.errors import ApiError
 from workspace.feature_store.keyed import delete_store
 from workspace.feature_store.pipelines import ACTIVE, Pipelines
 from workspace.feature_store.publishing import Publishing
-from workspace.feature_store.sync import SyncError, sync
+from workspace.feature_store.sync import SyncError, layout_of, sync
 from workspace.http import Json
 from workspace.settings import Settings
 
@@ -21,12 +22,17 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("workspace.feature_store")
 WORKERS = 2
+# How late it is noticed that the clock was moved.
+_TICK_SECONDS = 0.05
 
 
 class SyncRunner:
     """Threads between `start` and `stop`; every sync is one transaction, so a kill at any moment only repeats work."""
 
-    def __init__(self, pipelines: Pipelines, publishing: Publishing, tables: Tables, settings: Settings) -> None:
+    def __init__(
+        self, pipelines: Pipelines, publishing: Publishing, tables: Tables, settings: Settings, clock: Clock
+    ) -> None:
+        self._clock = clock
         self._pipelines = pipelines
         self._publishing = publishing
         self._tables = tables
@@ -39,6 +45,7 @@ class SyncRunner:
     def start(self) -> None:
         """Start the threads, and take up again what a killed server left behind."""
         self._stopping.clear()
+        self._publishing.remove_orphans()
         self._pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="sync")
         for published in self._publishing.all():
             for update in self._pipelines.updates(published["pipeline_id"]):
@@ -77,7 +84,7 @@ class SyncRunner:
             return
         self._pipelines.advance(update, "INITIALIZING", f"Preparing the sync to {published['name']}.")
         if update["cause"] == "PUBLISH":
-            self._stopping.wait(self._settings.get("online_table_provisioning_seconds"))
+            self._provision()
         if self._stopping.is_set():
             # Left active: it is taken up when the server starts again.
             return
@@ -93,6 +100,12 @@ class SyncRunner:
         # A continuous update never completes: RUNNING says that the first copy is there and changes are followed.
         self._pipelines.advance(update, "RUNNING" if continuous else "COMPLETED", message)
 
+    def _provision(self) -> None:
+        """Wait as long as a pipeline takes to start, by the workspace's clock."""
+        due = self._clock.now() + self._settings.get("online_table_provisioning_seconds")
+        while (left := due - self._clock.now()) > 0 and not self._stopping.wait(min(left, _TICK_SECONDS)):
+            pass
+
     def _still_wanted(self, published: Json, update: Json) -> bool:
         current = self._publishing.find(published["name"])
         if current is None or current["pipeline_id"] != published["pipeline_id"]:
@@ -100,8 +113,22 @@ class SyncRunner:
         return self._pipelines.update(published["pipeline_id"], update["update_id"])["state"] in ACTIVE
 
     def _sync(self, published: Json, *, full: bool) -> str:
-        source = self._tables.get(published["source_table"])
-        done = sync(self._publishing.path(published), source, lambda: self._tables.delta(source.full_name), full=full)
+        source = self._tables.find(published["source_table"])
+        if source is None:
+            raise SyncError(
+                f"source table {published['source_table']} does not exist any more; the online table keeps its last "
+                "rows. Create the source again and start an update with full_refresh, or delete the online table"
+            )
+        layout = layout_of(source, published["primary_key"], published["timeseries_key"])
+        done = sync(
+            self._publishing.path(published),
+            source,
+            layout,
+            lambda: self._tables.delta(source.full_name),
+            self._clock.now_ms,
+            full=full,
+        )
+        self._publishing.show_columns(published, source)
         kind = "snapshot" if done.snapshot else "changes"
         return f"Applied {done.changes} rows of {kind}; {published['name']} is at source version {done.version}."
 

@@ -136,6 +136,11 @@ class Tables:
         """
         return self._register(full_name, FOREIGN, columns, properties, comment, primary_key, timeseries, {})
 
+    def show_columns(self, full_name: str, columns: Sequence[Column]) -> None:
+        """Let a foreign table have the columns that it has where its rows live by now."""
+        shown = [[column.name, column.type_text, column.nullable, column.comment] for column in columns]
+        self._change(full_name, lambda document: document.update(columns=shown))
+
     def register_view(
         self, full_name: str, columns: Sequence[Column], definition: str, *, comment: str | None = None
     ) -> Table:
