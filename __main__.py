@@ -7,6 +7,7 @@ from __future__ import annotations
 import pulumi
 
 from components.config import OBSERVED
+from components.cost import estimate
 from components.dynamic import ModelAlias, ModelAliasArgs, SmokeQuery, SmokeQueryArgs
 from components.inference_table import check_location, gateway_of, inference_table_of
 from components.monitor import InferenceMonitor, InferenceMonitorArgs
@@ -25,6 +26,15 @@ entities = served_entities(config.endpoint, config.model, versions, scale_to_zer
 check_versions_exist(config.model.name, entities, versions, client)
 inference_table = inference_table_of(config)
 check_location(config.endpoint.name, inference_table, client)
+
+cost = estimate(
+    entities,
+    capacity=config.online_store.capacity,
+    read_replicas=config.online_store.read_replica_count,
+    dbu_per_hour=config.endpoint.dbu_per_hour,
+)
+if pulumi.runtime.is_dry_run():
+    pulumi.log.info(cost.text())
 
 store = FeatureOnlineStore(
     "features",
@@ -161,5 +171,6 @@ export_outputs(
         "drift_metrics_table": monitor and monitor.drift_metrics_table,
         "dashboard_id": monitor and monitor.dashboard_id,
         "job_ids": {} if monitor is None else {"unpack": monitor.job_id},
+        "cost": cost.output(),
     }
 )

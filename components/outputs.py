@@ -13,7 +13,7 @@ import pulumi
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-CONTRACT_VERSION = "1.0"
+CONTRACT_VERSION = "1.1"
 
 
 class _Document(BaseModel):
@@ -36,6 +36,15 @@ class SmokeResultOutput(_Document):
     passed_at: str = Field(description="ISO 8601, UTC.")
     queries_sent: int
     answered_by: dict[str, str] = Field(description="Served entity to verdict.")
+
+
+class CostOutput(_Document):
+    """What the stack costs an hour at list price, at rest, at its floor and at its ceiling."""
+
+    rates_as_of: str
+    dbu_per_hour: dict[str, float] = Field(description="Keys at_rest, floor and ceiling.")
+    usd_per_hour: dict[str, float] = Field(description="The same, the online store included.")
+    unknown: list[str] = Field(description="What no rate is known for; in no sum.")
 
 
 class StackOutputs(_Document):
@@ -62,6 +71,7 @@ class StackOutputs(_Document):
     drift_metrics_table: str | None
     dashboard_id: str | None
     job_ids: dict[str, str]
+    cost: CostOutput | None = Field(default=None, description="Since 1.1.")
 
 
 def outputs_schema() -> dict[str, Any]:

@@ -199,6 +199,10 @@ class EndpointConfig(Section):
     budget_policy_id: Filled | None = Field(
         default=None, description="Serverless budget policy. Cannot be changed once the endpoint is there."
     )
+    dbu_per_hour: dict[WorkloadType, float] = Field(
+        default_factory=dict,
+        description="DBU an hour of one replica, for workload types that the rate table does not have (GPU).",
+    )
     route_optimized: bool = Field(
         default=False, description="A shorter way to the endpoint; another value is a new endpoint."
     )

@@ -35,6 +35,7 @@ VALUES: dict[str, Any] = {
     "drift_metrics_table": None,
     "dashboard_id": None,
     "job_ids": {},
+    "cost": None,
 }
 
 

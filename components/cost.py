@@ -1,0 +1,181 @@
+"""What a stack's endpoints and online store cost an hour at list price, known before anything is made. Pure.
+
+Databricks bills custom-model endpoints for the concurrency that is provisioned: 1 DBU an hour for each request at a
+time on CPU. So an entity has a floor (its lowest provisioned concurrency), a ceiling (its highest), and at rest either
+nothing (scale to zero) or the floor. Prices are those of `RATES`, in US dollars before any discount; regions and
+contracts differ. What no rate is known for is named and left out of the sums, never guessed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from components.served_entity import (
+    CONCURRENCY_STEP,
+    AnyServedEntity,
+    ExternalModelArgs,
+    FoundationModelArgs,
+    ServedEntityArgs,
+    WorkloadType,
+)
+
+RATES_AS_OF = "2026-11"
+HOURS_A_MONTH = 730
+_CONCURRENCY: Mapping[str, tuple[int, int]] = {"Small": (4, 4), "Medium": (8, 16), "Large": (16, 64)}
+
+
+@dataclass(frozen=True)
+class Rate:
+    """A list price and where it was read."""
+
+    value: float
+    unit: str
+    source: str
+
+
+RATES: Mapping[str, Rate] = {
+    "CPU": Rate(
+        1.0,
+        "DBU an hour for each request at a time",
+        "Databricks' pricing model of Model Serving: CPU concurrency; third-party guide of 2025",
+    ),
+    "dbu": Rate(0.07, "USD a DBU", "list price of Model Serving, AWS US regions, third-party guide updated 2026-04"),
+    "launch": Rate(
+        0.07,
+        "USD a launch from zero, at most two an hour",
+        "Databricks technical blog, attributing costs in Databricks Model Serving",
+    ),
+    "online_store_cu": Rate(
+        0.111,
+        "USD for a capacity unit and hour",
+        "Lakebase Autoscaling pricing, indicative, us-east-1; Feature Store cost management",
+    ),
+}
+"""The one table of rates. A workload type that is not in it has no rate here; `Estimate` takes one from the stack
+file.
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CostLine:
+    """One thing that costs: DBU an hour at rest, at its floor and at its ceiling; None where no rate is known."""
+
+    what: str
+    at_rest: float | None
+    floor: float | None
+    ceiling: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Estimate:
+    """The cost of a stack."""
+
+    lines: Sequence[CostLine]
+    online_store_usd: float
+    """USD an hour for the online store, whether anybody asks or not."""
+    launches_cost: bool
+    """Whether an entity can scale to zero, so that waking it is billed."""
+    dbu_usd: float = field(default=RATES["dbu"].value)
+
+    def dbu(self, which: str) -> float:
+        """DBU an hour of all lines with a known rate: `at_rest`, `floor` or `ceiling`."""
+        return sum(value for line in self.lines if (value := getattr(line, which)) is not None)
+
+    def usd(self, which: str) -> float:
+        """US dollars an hour, the online store included."""
+        return round(self.dbu(which) * self.dbu_usd + self.online_store_usd, 4)
+
+    @property
+    def unknown(self) -> list[str]:
+        """What is in no sum, because no rate is known."""
+        return [line.what for line in self.lines if line.ceiling is None]
+
+    def text(self) -> str:
+        """A table for the preview."""
+        rows = [
+            ("", "at rest", "floor", "ceiling"),
+            *((line.what, _number(line.at_rest), _number(line.floor), _number(line.ceiling)) for line in self.lines),
+            ("DBU an hour", *(_number(self.dbu(which)) for which in ("at_rest", "floor", "ceiling"))),
+            ("USD an hour", *(f"{self.usd(which):.2f}" for which in ("at_rest", "floor", "ceiling"))),
+            (
+                "USD a month",
+                *(f"{self.usd(which) * HOURS_A_MONTH:,.0f}" for which in ("at_rest", "floor", "ceiling")),
+            ),
+        ]
+        width = max(len(row[0]) for row in rows)
+        lines = [f"{name:<{width}}  {rest:>9} {floor:>9} {ceiling:>9}" for name, rest, floor, ceiling in rows]
+        notes = [f"cost at list price ({RATES_AS_OF}; components/cost.py has the rates and their sources)", *lines]
+        if self.online_store_usd:
+            notes.append(f"the online store's {self.online_store_usd:.3f} USD an hour are in all three columns")
+        if self.launches_cost:
+            notes.append(f"waking from zero: {RATES['launch'].value:.2f} USD each, at most two an hour")
+        if self.unknown:
+            notes.append(
+                f"no rate is known for {', '.join(self.unknown)}: not in the sums; give one under endpoint.dbuPerHour"
+            )
+        return "\n".join(notes)
+
+    def output(self) -> dict[str, object]:
+        """The document that the stack exports."""
+        return {
+            "ratesAsOf": RATES_AS_OF,
+            "dbuPerHour": {which: round(self.dbu(which), 4) for which in ("at_rest", "floor", "ceiling")},
+            "usdPerHour": {which: self.usd(which) for which in ("at_rest", "floor", "ceiling")},
+            "unknown": self.unknown,
+        }
+
+
+def estimate(
+    entities: Iterable[AnyServedEntity],
+    *,
+    capacity: str | None = None,
+    read_replicas: int = 0,
+    dbu_per_hour: Mapping[WorkloadType, float] | None = None,
+) -> Estimate:
+    """The cost of these entities and of an online store.
+
+    Args:
+        entities: all that are declared, also those at 0 %: they run.
+        capacity: of the online store, `CU_1` to `CU_8`; None where there is none.
+        read_replicas: of the online store, each as large as the store.
+        dbu_per_hour: DBU an hour of one replica, by workload type, for types that `RATES` does not have.
+    """
+    entities = list(entities)
+    units = int(capacity.removeprefix("CU_")) * (1 + read_replicas) if capacity else 0
+    return Estimate(
+        lines=[_line(entity, dbu_per_hour or {}) for entity in entities],
+        online_store_usd=round(units * RATES["online_store_cu"].value, 4),
+        launches_cost=any(isinstance(entity, ServedEntityArgs) and entity.scale_to_zero_enabled for entity in entities),
+    )
+
+
+def _line(entity: AnyServedEntity, given: Mapping[WorkloadType, float]) -> CostLine:
+    if isinstance(entity, ExternalModelArgs):
+        # Its provider bills it; the gateway itself has no charge for the endpoint.
+        return CostLine(what=f"{entity.entity_name} (billed by {entity.provider})", at_rest=0.0, floor=0.0, ceiling=0.0)
+    if isinstance(entity, FoundationModelArgs):
+        what = f"{entity.entity_name} (tokens per second)"
+        return CostLine(what=what, at_rest=None, floor=None, ceiling=None)
+    what = f"{entity.entity_name} ({entity.workload_type})"
+    low, high = _concurrency(entity)
+    if entity.workload_type in given:
+        # A replica takes four requests at a time: the step of provisioned concurrency.
+        floor, ceiling = (given[entity.workload_type] * (number // CONCURRENCY_STEP) for number in (low, high))
+    elif entity.workload_type in RATES:
+        floor, ceiling = low * RATES[entity.workload_type].value, high * RATES[entity.workload_type].value
+    else:
+        return CostLine(what=what, at_rest=None, floor=None, ceiling=None)
+    return CostLine(what=what, at_rest=0.0 if entity.scale_to_zero_enabled else floor, floor=floor, ceiling=ceiling)
+
+
+def _concurrency(entity: ServedEntityArgs) -> tuple[int, int]:
+    low, high = entity.min_provisioned_concurrency, entity.max_provisioned_concurrency
+    if low is None or high is None:
+        return _CONCURRENCY[entity.workload_size or "Small"]
+    # An entity that is awake has at least the smallest step.
+    return max(low, CONCURRENCY_STEP), high
+
+
+def _number(value: float | None) -> str:
+    return "?" if value is None else f"{value:g}"
