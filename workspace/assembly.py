@@ -5,6 +5,7 @@ from __future__ import annotations
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 
+from workspace import process
 from workspace.access import Access
 from workspace.app import build_app
 from workspace.clock import Clock
@@ -14,7 +15,7 @@ from workspace.feature_store.routes import FeatureStore
 from workspace.files import Files, WorkspaceObjects
 from workspace.http import Service
 from workspace.identity import OWNER, Identity
-from workspace.jobs import Jobs
+from workspace.jobs import Jobs, RunAs, Surroundings
 from workspace.mlflow_api import Mlflow
 from workspace.monitors import CatalogView, Monitors
 from workspace.serving.routes import Serving
@@ -44,7 +45,18 @@ def assemble(state: State) -> Starlette:
     monitors = Monitors(state, CatalogView(table=catalog.tables.get, require_schema=catalog.containers.schema))
     features = FeatureStore(state, catalog, clock)
     serving = Serving(state, catalog, mlflow, features, clock)
-    jobs = Jobs(state, sql)
+    jobs = Jobs(
+        state,
+        clock,
+        Surroundings(
+            sql=sql,
+            run_as=RunAs(clock, identity.caller, identity.issue_token, lambda: process.address(state.folder)),
+            host=lambda: process.address(state.folder),
+            objects=workspace_objects.files,
+            volumes=files,
+            table_version=lambda name: catalog.tables.delta(name).version() if catalog.tables.exists(name) else None,
+        ),
+    )
     creators = {
         "experiments": mlflow.creator_of_experiment,
         "jobs": jobs.creator_of,

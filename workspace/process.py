@@ -72,6 +72,12 @@ def running(folder: Path) -> ServerProcess | None:
     return process if process.is_itself() else None
 
 
+def address(folder: Path) -> str | None:
+    """Where the server of `folder` answers; None before it does."""
+    path = folder / ADDRESS_FILE
+    return path.read_text().strip() if path.exists() else None
+
+
 def is_locked(folder: Path) -> bool:
     """Whether a server has the folder open. The kernel drops the lock with the process: a kill leaves none behind."""
     try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +20,11 @@ from databricks.sdk.service.jobs import (
     TaskDependency,
 )
 
+from workspace.clock import Clock
 from workspace.errors import invalid, not_found
+from workspace.http import Service
+from workspace.jobs import Jobs, Surroundings
+from workspace.state import State
 
 PATIENCE_SECONDS = 30
 OVER = (RunLifeCycleState.TERMINATED, RunLifeCycleState.SKIPPED, RunLifeCycleState.INTERNAL_ERROR)
@@ -30,6 +35,28 @@ class Query:
     query_text: str
     catalog: str | None = "main"
     schema: str | None = "rec"
+
+
+class AnyoneRuns:
+    """Identities of a workspace without a directory: whoever is named may run, and processes get nothing."""
+
+    def acting_as(self, name: str) -> AbstractContextManager[object]:
+        return nullcontext(name)
+
+    def variables(self, run_as: str) -> Mapping[str, str]:
+        return {}
+
+
+def jobs_over(state: State, sql: RecordingSql) -> list[Service]:
+    """The service of jobs with its clock, and nothing around them but `sql`."""
+    clock = Clock(state)
+    around = Surroundings(sql=sql, run_as=AnyoneRuns(), host=lambda: None)
+    return [clock, Jobs(state, clock, around)]
+
+
+def advance(client: WorkspaceClient, seconds: float) -> None:
+    """Move the time of the workspace ahead."""
+    client.api_client.do("PUT", "/_workspace/clock", body={"advance_seconds": seconds})
 
 
 class RecordingSql:
@@ -53,14 +80,13 @@ class RecordingSql:
         parameters: Sequence[Mapping[str, Any]] = (),
         catalog: str | None = None,
         schema: str | None = None,
-    ) -> object:
+    ) -> None:
         self.entered.set()
         if not self.gate.wait(timeout=30):
             raise RuntimeError("the gate of the test stayed shut")
         if "no_such_table" in statement:
             raise invalid("[TABLE_OR_VIEW_NOT_FOUND] The table or view `no_such_table` cannot be found.")
         self.executed.append((statement, {one["name"]: one["value"] for one in parameters}, catalog, schema))
-        return None
 
 
 def sql_task(key: str, query_id: str = "q", *after: str, **more: Any) -> Task:

@@ -11,16 +11,15 @@ from databricks.sdk import WorkspaceClient
 from databricks.sdk.errors import BadRequest, NotFound, PermissionDenied
 from databricks.sdk.service.jobs import JobSettings, Task
 
-from tests.support.job_runs import RecordingSql, create, sql_task
+from tests.support.job_runs import RecordingSql, create, jobs_over, sql_task
 from tests.support.served import CALLER, opened_state, served
-from workspace.jobs import Jobs
 
 UNKNOWN_ID = 7
 
 
 @pytest.fixture
 def client(tmp_path: Path) -> Iterator[WorkspaceClient]:
-    with opened_state(tmp_path) as state, served(state, [Jobs(state, RecordingSql())]) as workspace:
+    with opened_state(tmp_path) as state, served(state, jobs_over(state, RecordingSql())) as workspace:
         yield workspace
 
 
@@ -142,16 +141,16 @@ def test_jobs_are_listed_newest_first_page_by_page_and_by_name(client: Workspace
         ({"tasks": [{"task_key": "a"}]}, "'a' must have exactly one kind of task; received none"),
         ({"tasks": [{"task_key": "a b", "notebook_task": {}}]}, "'a b' must be"),
         ({"tasks": [{"task_key": "a", "notebook_task": {}, "sql_task": {}}]}, "received notebook_task, sql_task"),
-        ({"tasks": [{"task_key": "a", "notebook_task": {}}] * 2}, "'a' is used twice"),
+        ({"tasks": [{"task_key": "a", "notebook_task": {"notebook_path": "/x"}}] * 2}, "'a' is used twice"),
         (
-            {"tasks": [{"task_key": "a", "notebook_task": {}, "depends_on": [{"task_key": "z"}]}]},
+            {"tasks": [{"task_key": "a", "notebook_task": {"notebook_path": "/x"}, "depends_on": [{"task_key": "z"}]}]},
             "'a' depends on 'z', which is no task of the job",
         ),
         (
             {
                 "tasks": [
-                    {"task_key": "a", "notebook_task": {}, "depends_on": [{"task_key": "b"}]},
-                    {"task_key": "b", "notebook_task": {}, "depends_on": [{"task_key": "a"}]},
+                    {"task_key": "a", "notebook_task": {"notebook_path": "/x"}, "depends_on": [{"task_key": "b"}]},
+                    {"task_key": "b", "notebook_task": {"notebook_path": "/x"}, "depends_on": [{"task_key": "a"}]},
                 ]
             },
             "in a circle",
@@ -160,6 +159,36 @@ def test_jobs_are_listed_newest_first_page_by_page_and_by_name(client: Workspace
         ({"tasks": [{"task_key": "a", "sql_task": {"warehouse_id": "w"}}]}, "exactly one of query, alert"),
         ({"tasks": [{"task_key": "a", "notebook_task": {}, "run_if": "SOMETIMES"}]}, "received 'SOMETIMES'"),
         ({"schedule": {"quartz_cron_expression": "daily", "timezone_id": "UTC"}}, "6 or 7 fields"),
+        ({"tasks": [{"task_key": "a", "notebook_task": {}}]}, "notebook_task of 'a' needs notebook_path"),
+        (
+            {"tasks": [{"task_key": "a", "condition_task": {"left": "1", "op": "IS", "right": "1"}}]},
+            "condition_task.op of 'a' must be one of EQUAL_TO",
+        ),
+        (
+            {
+                "tasks": [
+                    {"task_key": "a", "notebook_task": {"notebook_path": "/x"}},
+                    {
+                        "task_key": "b",
+                        "notebook_task": {"notebook_path": "/x"},
+                        "depends_on": [{"task_key": "a", "outcome": "true"}],
+                    },
+                ]
+            },
+            "'b' depends on the outcome of 'a', which is no condition_task",
+        ),
+        (
+            {
+                "tasks": [
+                    {"task_key": "a", "for_each_task": {"inputs": "[]", "concurrency": 101, "task": {"task_key": "b"}}}
+                ]
+            },
+            "concurrency of 'a' must be a whole number from 0 to 100",
+        ),
+        (
+            {"schedule": None, "trigger": {"periodic": {"interval": 0, "unit": "DAYS"}}},
+            "trigger.periodic.interval must be a whole number of 1 or more; received 0",
+        ),
         ({"continuous": {"pause_status": "PAUSED"}}, "at most one of schedule, continuous, trigger"),
         ({"max_concurrent_runs": -1}, "max_concurrent_runs must be a whole number from 0 to 1000; received -1"),
     ],

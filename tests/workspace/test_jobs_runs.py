@@ -15,17 +15,17 @@ from databricks.sdk.service.jobs import QueueSettings, RunLifeCycleState, RunRes
 from tests.support.job_runs import (
     Query,
     RecordingSql,
+    advance,
     create,
     ends,
     finished,
+    jobs_over,
     sql_task,
     started,
     task_results,
     waited,
 )
 from tests.support.served import CALLER, opened_state, served
-from workspace.jobs import Jobs
-from workspace.jobs.runs import Runs
 from workspace.state import State
 
 
@@ -44,7 +44,7 @@ def state(tmp_path: Path) -> Iterator[State]:
 
 @pytest.fixture
 def client(state: State, sql: RecordingSql) -> Iterator[WorkspaceClient]:
-    with served(state, [Jobs(state, sql)]) as workspace:
+    with served(state, jobs_over(state, sql)) as workspace:
         yield workspace
         sql.gate.set()
 
@@ -151,11 +151,15 @@ def test_parameters_reach_the_statements_that_name_them(client: WorkspaceClient,
 @pytest.mark.parametrize(
     ("task", "message"),
     [
-        ({"notebook_task": {"notebook_path": "/x"}}, "'a' of job 'retrain': it executes sql_task, not notebook_task"),
-        ({"sql_task": {"warehouse_id": "w", "alert": {"alert_id": "1"}}}, "not sql_task.alert"),
-        ({"sql_task": {"warehouse_id": "w", "query": {"query_id": "1"}}, "run_if": "ALL_DONE"}, "not ALL_DONE"),
-        ({"sql_task": {"warehouse_id": "w", "query": {"query_id": "1"}}, "max_retries": 3}, "max_retries"),
-        ({"sql_task": {"warehouse_id": "w", "query": {"query_id": "1"}}, "disabled": True}, "disabled"),
+        ({"pipeline_task": {"pipeline_id": "x"}}, "'a' of job 'retrain': it executes .*, not pipeline_task"),
+        ({"dbt_task": {"commands": ["dbt run"]}}, "not dbt_task"),
+        ({"sql_task": {"warehouse_id": "w", "dashboard": {"dashboard_id": "1"}}}, "not sql_task.dashboard"),
+        ({"notebook_task": {"notebook_path": "x", "source": "GIT"}}, "not from git_source"),
+        (
+            {"for_each_task": {"inputs": "[1]", "task": {"task_key": "b", "spark_jar_task": {"main_class_name": "M"}}}},
+            "not spark_jar_task",
+        ),
+        ({"run_job_task": {"job_id": 1, "jar_params": ["x"]}}, "it does not know jar_params"),
     ],
 )
 def test_a_job_that_cannot_be_executed_here_can_be_declared_but_not_run(
@@ -212,16 +216,16 @@ def test_a_cancelled_run_starts_no_further_task(client: WorkspaceClient, sql: Re
     client.jobs.cancel_run(run_id)
 
 
-def test_a_task_that_took_too_long_timed_out(client: WorkspaceClient, state: State, sql: RecordingSql) -> None:
+def test_a_task_that_takes_longer_than_its_limit_by_the_workspaces_clock_timed_out(
+    client: WorkspaceClient, sql: RecordingSql
+) -> None:
     sql.queries = {"q": Query("SELECT 1")}
     sql.gate.clear()
-    run_id = started(client, create(client, sql_task("a", timeout_seconds=1)))
+    run_id = started(client, create(client, sql_task("a", timeout_seconds=3600)))
     assert sql.entered.wait(timeout=30)
-
-    def started_earlier(run: dict[str, Any]) -> None:
-        run["tasks"][0]["start_time"] -= 2000
-
-    Runs(state.documents).change(run_id, started_earlier)
+    advance(client, 3599 / 2)
+    assert ends(client.jobs.get_run(run_id))[0] is RunLifeCycleState.RUNNING
+    advance(client, 3599 / 2 + 5)
     sql.gate.set()
     run = waited(client, run_id)
     assert task_results(run) == {"a": RunResultState.TIMEDOUT}
@@ -233,8 +237,7 @@ def test_a_run_that_a_kill_interrupted_is_shown_as_failed_and_a_queued_one_runs(
 ) -> None:
     sql.queries = {"q": Query("SELECT 1")}
     with opened_state(tmp_path) as state:
-        service = Jobs(state, sql)
-        with served(state, [service]) as client:
+        with served(state, jobs_over(state, sql)) as client:
             job_id = create(client, sql_task("a"), queue=QueueSettings(enabled=True))
             done = finished(client, job_id)
             sql.gate.clear()
@@ -247,7 +250,7 @@ def test_a_run_that_a_kill_interrupted_is_shown_as_failed_and_a_queued_one_runs(
         for key, body in left_behind.items():
             state.documents.put("job_run", key, body)
     executed = len(sql.executed)
-    with opened_state(tmp_path) as state, served(state, [Jobs(state, sql)]) as client:
+    with opened_state(tmp_path) as state, served(state, jobs_over(state, sql)) as client:
         assert done.run_id is not None
         interrupted = client.jobs.get_run(running)
         assert ends(interrupted) == (RunLifeCycleState.INTERNAL_ERROR, RunResultState.FAILED)

@@ -1,5 +1,6 @@
-"""Jobs: their settings, and runs of the task graphs that this workspace can execute."""
+"""Jobs: their settings, what starts them, and runs of their task graphs."""
 
-from workspace.jobs.routes import Jobs
+from workspace.jobs.identities import RunAs
+from workspace.jobs.routes import Jobs, Surroundings
 
-__all__ = ["Jobs"]
+__all__ = ["Jobs", "RunAs", "Surroundings"]

@@ -1,69 +1,45 @@
-"""Runs task graphs: one thread a run, the tasks of a run one after the other in the order of their dependencies."""
+"""Starts, queues, cancels and repairs runs, and closes those that a stopped server left behind."""
 
 from __future__ import annotations
 
-import logging
 import threading
-from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+import time
+from collections.abc import Callable
 
-from sqlglot.errors import SqlglotError
-
+from workspace.clock import Clock
 from workspace.documents import Document
-from workspace.errors import ApiError
-from workspace.jobs import runs, statements
+from workspace.errors import invalid
+from workspace.jobs import runs
+from workspace.jobs.attempts import Attempts
+from workspace.jobs.driver import Driver
+from workspace.jobs.graph import Result
 from workspace.jobs.runs import Runs
 from workspace.jobs.settings import Settings
+from workspace.jobs.work import SHUTDOWN, Stop
 
-logger = logging.getLogger("workspace")
+STOP_SECONDS = 10.0
+QUEUE_SECONDS = 48 * 3600
+"""How long a run may wait in the queue (Databricks, "Queue": 48 hours)."""
 
-STOP_SECONDS = 10
-
-
-class SavedQuery(Protocol):
-    """What `/api/2.0/sql/queries` keeps of a query, as far as a job needs it."""
-
-    @property
-    def query_text(self) -> str: ...
-
-    @property
-    def catalog(self) -> str | None: ...
-
-    @property
-    def schema(self) -> str | None: ...
-
-
-class Sql(Protocol):
-    """The SQL service as jobs see it."""
-
-    def saved_query(self, query_id: str) -> SavedQuery:
-        """Raises ApiError 404."""
-        ...
-
-    def execute(
-        self,
-        statement: str,
-        parameters: Sequence[Mapping[str, Any]] = (),
-        catalog: str | None = None,
-        schema: str | None = None,
-    ) -> object:
-        """Raises ApiError for a statement that cannot be run."""
-        ...
-
-
-class _TaskFailedError(Exception):
-    """A task ended without success; the message is what the run shows."""
+OnOver = Callable[[Document], None]
 
 
 class Runner:
-    """Starts, cancels and, after a restart, closes runs; at most `max_concurrent_runs` of a job go at once."""
+    """All runs that are not over; at most `max_concurrent_runs` of a job go at once."""
 
-    def __init__(self, stored: Runs, sql: Sql) -> None:
+    def __init__(self, stored: Runs, clock: Clock, attempts: Attempts) -> None:
         self._runs = stored
-        self._sql = sql
-        self._admission = threading.Lock()
-        self._threads: set[threading.Thread] = set()
-        self._stopping = threading.Event()
+        self._clock = clock
+        self._attempts = attempts
+        self._admission = threading.RLock()
+        self._over = threading.Condition()
+        self._drivers: dict[int, Driver] = {}
+        self._listeners: list[OnOver] = []
+        self._stopping = False
+
+    def on_over(self, listener: OnOver) -> None:
+        """`listener` is called with every run of a job that ended, also with one that was skipped."""
+        self._listeners.append(listener)
 
     def recover(self) -> None:
         """Close what a stopped or killed server left running; start what was queued."""
@@ -72,182 +48,136 @@ class Runner:
             if run["state"]["life_cycle_state"] == runs.QUEUED:
                 waiting.append(run)
             elif not runs.is_over(run):
-                self._runs.change(run["run_id"], _interrupted)
+                self._runs.change(run["run_id"], self._close_left_behind)
         for run in waiting:
+            self._expire_in_queue(run["run_id"])
             self._start_next(run["job_id"])
 
     def stop(self) -> None:
-        """Let the statements that are being executed finish; no further task starts."""
-        self._stopping.set()
-        for thread in list(self._threads):
-            thread.join(timeout=STOP_SECONDS)
+        """End what is at work; the runs stay as they are, and are closed by the next start."""
+        with self._admission:
+            self._stopping = True
+            drivers = list(self._drivers.values())
+        for driver in drivers:
+            driver.cancel(SHUTDOWN)
+        with self._over:
+            self._over.notify_all()
+        deadline = time.monotonic() + STOP_SECONDS
+        for driver in drivers:
+            driver.join(max(0.0, deadline - time.monotonic()))
 
     def submit(self, run: Document, settings: Settings) -> None:
-        """Start the run, queue it, or skip it, as the job's settings say."""
+        """Start the run, queue it, or skip it, as the settings say."""
         limit = settings["max_concurrent_runs"]
         with self._admission:
             active = [one for one in self._runs.of_job(run["job_id"], *runs.ACTIVE) if one["run_id"] != run["run_id"]]
             if len(active) < limit:
-                self._launch(run)
-            elif limit and settings.get("queue", {}).get("enabled"):
+                self._launch(run["run_id"])
+                return
+            if limit and settings.get("queue", {}).get("enabled"):
                 message = f"Queued: {len(active)} of {limit} concurrent runs of the job are active."
-                self._runs.change(run["run_id"], lambda record: record.update(_queued(message, limit)))
-            else:
-                message = f"The maximum of {limit} concurrent runs of the job is reached."
-                self._runs.change(
-                    run["run_id"], lambda record: _close_all(record, runs.TOO_MANY_RUNS, message, runs.SKIPPED)
-                )
+                queued = {"state": runs.state(runs.QUEUED, message=message), "max_concurrent_runs": limit}
+                self._runs.change(run["run_id"], lambda record: record.update(queued))
+                self._expire_in_queue(run["run_id"])
+                return
+        message = f"The maximum of {limit} concurrent runs of the job is reached."
+        self._skip(run["run_id"], Result.TOO_MANY_RUNS, message)
 
     def cancel(self, run_id: int) -> None:
-        """No further task of the run starts; a statement that is being executed is not interrupted."""
+        """Cancel a run; a run that is over stays as it is."""
+        with self._admission:
+            driver = self._drivers.get(run_id)
+            if driver is None:
+                closed = self._runs.change(run_id, lambda run: self._runs.close(run, Result.CANCELED, "Run cancelled."))
+        if driver is None:
+            self._tell(closed)
+        else:
+            driver.cancel()
 
-        def change(run: Document) -> None:
-            life_cycle = run["state"]["life_cycle_state"]
-            if life_cycle in (runs.PENDING, runs.QUEUED):
-                _close_all(run, runs.CANCELED, "Run cancelled.")
-            elif life_cycle == runs.RUNNING:
-                run["state"] = runs.state(runs.TERMINATING, message="Run cancelled.")
+    def cancel_task(self, run_id: int, task_key: str) -> None:
+        driver = self._drivers.get(run_id)
+        if driver is not None:
+            driver.cancel_task(task_key)
 
-        self._runs.change(run_id, change)
+    def repair(self, run_id: int, change: Callable[[Document], None]) -> Document:
+        """Have a run that is over go on, with the new attempts that `change` adds to it."""
+        driver = self._drivers.get(run_id)
+        if driver is not None and runs.is_over(self._runs.get(run_id)):
+            # The last thing that its thread does is to let go of it.
+            driver.join(STOP_SECONDS)
+        with self._admission:
+            if run_id in self._drivers:
+                raise invalid(f"Run {run_id} is active; only a run that is over can be repaired.")
 
-    def _launch(self, run: Document) -> None:
-        name = f"job run {run['run_id']}"
-        thread = threading.Thread(target=self._drive, args=(run["run_id"], run["job_id"]), name=name, daemon=True)
-        self._threads.add(thread)
-        thread.start()
+            def reopen(run: Document) -> None:
+                change(run)
+                run["state"] = runs.state(runs.PENDING)
+                run["end_time"] = 0
 
-    def _drive(self, run_id: int, job_id: int) -> None:
-        try:
-            self._take_tasks(run_id)
-        except Exception as error:
-            # Nobody awaits this thread: what it does not store, nobody learns.
-            logger.exception("run %s failed", run_id)
-            why = f"{type(error).__name__}: {error}"
-            self._runs.change(run_id, lambda run: _interrupted(run, why))
-        finally:
-            self._threads.discard(threading.current_thread())
-        if not self._stopping.is_set():
-            self._start_next(job_id)
+            run = self._runs.change(run_id, reopen)
+            self._launch(run_id)
+            return run
 
-    def _take_tasks(self, run_id: int) -> None:
-        run = self._runs.change(run_id, _running)
-        for number in range(len(run["tasks"])):
-            if self._stopping.is_set():
-                return
-            self._take_task(run_id, number)
-        self._runs.change(run_id, _close_run)
+    def wait(self, run_id: int, stop: Stop) -> Document:
+        """Block until the run is over, or `stop` is requested; the run as it is then."""
+
+        def wake(_: str) -> None:
+            with self._over:
+                self._over.notify_all()
+
+        stop.on_request(wake)
+        with self._over:
+            self._over.wait_for(lambda: stop.reason is not None or runs.is_over(self._runs.get(run_id)))
+        return self._runs.get(run_id)
+
+    def _launch(self, run_id: int) -> None:
+        if self._stopping:
+            return
+        driver = Driver(run_id, self._runs, self._clock, self._attempts, self._ended)
+        self._drivers[run_id] = driver
+        driver.start()
+
+    def _ended(self, driver: Driver) -> None:
+        with self._admission:
+            self._drivers.pop(driver.run_id, None)
+        run = self._runs.get(driver.run_id)
+        self._tell(run)
+        self._start_next(run["job_id"])
+
+    def _tell(self, run: Document) -> None:
+        with self._over:
+            self._over.notify_all()
+        for listener in self._listeners:
+            listener(run)
 
     def _start_next(self, job_id: int) -> None:
         with self._admission:
-            active = self._runs.of_job(job_id, *runs.ACTIVE)
-            for run in self._runs.of_job(job_id, runs.QUEUED)[: max(0, self._limit(job_id) - len(active))]:
-                self._runs.change(run["run_id"], lambda record: record.update(state=runs.state(runs.PENDING)))
-                self._launch(run)
+            active = len(self._runs.of_job(job_id, *runs.ACTIVE))
+            queued = self._runs.of_job(job_id, runs.QUEUED)
+            # The limit is the one that the job had when the oldest of its queued runs was submitted.
+            room = max(0, int(queued[0]["max_concurrent_runs"]) - active) if queued else 0
+            for run in queued[:room]:
+                self._runs.change(run["run_id"], self._leave_queue)
+                self._launch(run["run_id"])
 
-    def _limit(self, job_id: int) -> int:
-        """The limit that the job had when the oldest of its queued runs was submitted."""
-        queued = self._runs.of_job(job_id, runs.QUEUED)
-        return int(queued[0]["max_concurrent_runs"]) if queued else 0
+    def _close_left_behind(self, run: Document) -> None:
+        why = "The workspace stopped while the run was active."
+        self._runs.close(run, Result.FAILED, why, runs.INTERNAL_ERROR)
 
-    def _take_task(self, run_id: int, number: int) -> None:
-        """Run one task, unless the run is cancelled or something it depends on did not succeed."""
+    def _leave_queue(self, run: Document) -> None:
+        run["queue_duration"] = self._clock.now_ms() - run["start_time"]
+        run["state"] = runs.state(runs.PENDING)
 
-        def begin(run: Document) -> None:
-            task = run["tasks"][number]
-            if runs.is_over(task):
-                return
-            needed = {dependency["task_key"] for dependency in task.get("depends_on", [])}
-            missed = [one["task_key"] for one in run["tasks"] if one["task_key"] in needed and not _succeeded(one)]
-            if run["state"]["life_cycle_state"] != runs.RUNNING:
-                runs.end(task, runs.CANCELED, "Run cancelled.")
-            elif missed:
-                runs.end(task, runs.UPSTREAM_FAILED, f"Upstream task {', '.join(missed)} did not succeed.")
-            else:
-                task["start_time"] = runs.now_ms()
-                task["state"] = runs.state(runs.RUNNING)
+    def _expire_in_queue(self, run_id: int) -> None:
+        due = self._runs.get(run_id)["start_time"] / 1000 + QUEUE_SECONDS
 
-        run = self._runs.change(run_id, begin)
-        task = run["tasks"][number]
-        if task["state"]["life_cycle_state"] != runs.RUNNING:
-            return
-        executed: list[str] = []
-        try:
-            self._execute(task, run["parameters"], executed)
-            message = ""
-        except _TaskFailedError as failure:
-            message = str(failure)
+        def expire() -> None:
+            run = self._runs.find(run_id)
+            if run is not None and run["state"]["life_cycle_state"] == runs.QUEUED:
+                self._skip(run_id, Result.TOO_MANY_RUNS, "The run waited in the queue for more than 48 hours.")
 
-        def finish(record: Document) -> None:
-            done = record["tasks"][number]
-            done["statements"] = executed
-            limit = done["timeout_seconds"]
-            if message:
-                runs.end(done, runs.FAILED, message)
-            elif limit and runs.now_ms() - done["start_time"] > limit * 1000:
-                runs.end(done, runs.TIMEDOUT, f"The task took longer than timeout_seconds ({limit}).")
-            else:
-                runs.end(done, runs.SUCCESS)
+        self._clock.call_at(due, expire)
 
-        self._runs.change(run_id, finish)
-
-    def _execute(self, task: Document, parameters: Mapping[str, str], executed: list[str]) -> None:
-        """Run the saved query of a SQL task, statement by statement, noting in `executed` those that succeeded."""
-        query_id = task["sql_task"]["query"]["query_id"]
-        try:
-            query = self._sql.saved_query(query_id)
-            placeholders = statements.mustache_parameters(query.query_text)
-            if placeholders:
-                raise _TaskFailedError(
-                    f"query {query_id} uses {{{{ {placeholders[0]} }}}}: the embedded workspace knows named parameters "
-                    f"only, write :{placeholders[0]}"
-                )
-            values = statements.resolve(task["sql_task"].get("parameters", {}), parameters)
-            for statement in statements.split(query.query_text):
-                names = statements.named_parameters(statement)
-                given = [{"name": name, "value": values[name]} for name in names if name in values]
-                self._sql.execute(statement, given, query.catalog, query.schema)
-                executed.append(statement)
-        except ApiError as error:
-            raise _TaskFailedError(error.message) from error
-        except SqlglotError as error:
-            raise _TaskFailedError(f"query {query_id} is not SQL: {error}") from error
-        except statements.UnknownParameterError as error:
-            raise _TaskFailedError(str(error)) from error
-
-
-def _queued(message: str, limit: int) -> Document:
-    return {"state": runs.state(runs.QUEUED, message=message), "max_concurrent_runs": limit}
-
-
-def _running(run: Document) -> None:
-    if run["state"]["life_cycle_state"] == runs.PENDING:
-        run["start_time"] = runs.now_ms()
-        run["state"] = runs.state(runs.RUNNING)
-
-
-def _close_run(run: Document) -> None:
-    if runs.is_over(run):
-        return
-    cancelled = run["state"]["life_cycle_state"] == runs.TERMINATING
-    failed = [task for task in run["tasks"] if not _succeeded(task) and task["state"]["result_state"] != runs.CANCELED]
-    if cancelled:
-        runs.end(run, runs.CANCELED, "Run cancelled.")
-    elif failed:
-        first = failed[0]
-        runs.end(run, runs.FAILED, f"Task {first['task_key']} failed with message: {first['state']['state_message']}.")
-    else:
-        runs.end(run, runs.SUCCESS)
-
-
-def _close_all(run: Document, result: str, message: str, life_cycle: str = runs.TERMINATED) -> None:
-    for record in [*run["tasks"], run]:
-        if not runs.is_over(record):
-            runs.end(record, result, message, life_cycle)
-
-
-def _interrupted(run: Document, why: str = "The workspace stopped while the run was active.") -> None:
-    _close_all(run, runs.FAILED, why, runs.INTERNAL_ERROR)
-
-
-def _succeeded(task: Document) -> bool:
-    return bool(task["state"].get("result_state") == runs.SUCCESS)
+    def _skip(self, run_id: int, result: Result, message: str) -> None:
+        run = self._runs.change(run_id, lambda record: self._runs.close(record, result, message, runs.SKIPPED))
+        self._tell(run)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from workspace.clock import Clock
 from workspace.documents import Document, Documents
 from workspace.errors import invalid, not_found, permission_denied
 from workspace.jobs import settings as job_settings
-from workspace.jobs.runs import FIRST_ID, now_ms
+from workspace.jobs.runs import FIRST_ID
 
 _KIND = "job"
 
@@ -16,15 +17,21 @@ _KIND = "job"
 class JobStore:
     """Create, read, reset, update and delete."""
 
-    def __init__(self, documents: Documents) -> None:
+    def __init__(self, documents: Documents, clock: Clock) -> None:
         self._documents = documents
+        self._clock = clock
 
     def create(self, requested: Mapping[str, Any], user_name: str) -> int:
         settings = job_settings.complete(requested)
-        job_id = FIRST_ID + self._documents.next_number("jobs")
-        job = {"job_id": job_id, "creator_user_name": user_name, "created_time": now_ms(), "settings": settings}
+        job_id = self.next_id()
+        now = self._clock.now_ms()
+        job = {"job_id": job_id, "creator_user_name": user_name, "created_time": now, "settings": settings}
         self._documents.put(_KIND, str(job_id), job)
         return job_id
+
+    def next_id(self) -> int:
+        """An id for a job, or for a run without one: such a run shows a job id that no job has."""
+        return FIRST_ID + self._documents.next_number("jobs")
 
     def find(self, job_id: int) -> Document | None:
         return self._documents.get(_KIND, str(job_id))
@@ -64,9 +71,13 @@ class JobStore:
 def shown(job: Document, *, with_tasks: bool = True) -> Document:
     """The job as `jobs/get` answers it."""
     settings = job["settings"] if with_tasks else {k: v for k, v in job["settings"].items() if k != "tasks"}
-    run_as = settings.get("run_as", {})
-    runs_as = run_as.get("service_principal_name") or run_as.get("user_name") or job["creator_user_name"]
-    return {**job, "settings": settings, "run_as_user_name": runs_as}
+    return {**job, "settings": settings, "run_as_user_name": runs_as(job)}
+
+
+def runs_as(job: Mapping[str, Any]) -> str:
+    """The user name or application id that the job's runs have: its creator's where the settings name nobody."""
+    run_as = job["settings"].get("run_as", {})
+    return str(run_as.get("service_principal_name") or run_as.get("user_name") or job["creator_user_name"])
 
 
 def _kept(settings: Mapping[str, Any]) -> dict[str, Any]:

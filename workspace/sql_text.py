@@ -1,22 +1,16 @@
-"""The SQL of a saved query, taken apart into statements and the parameters that each one names."""
+"""SQL text of queries, files and notebook cells, taken apart into statements and the parameters that each one names."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 
 from sqlglot import TokenType
 from sqlglot.dialects import Databricks
 
 _MUSTACHE = re.compile(r"\{\{\s*([\w.]+)\s*\}\}")
-_JOB_PARAMETER = re.compile(r"\{\{\s*job\.parameters\.([\w.-]+)\s*\}\}")
 
 # `value:field` reads a field of a semi-structured value; only after something else is `:name` a parameter.
 _BEFORE_A_PATH = (TokenType.VAR, TokenType.IDENTIFIER, TokenType.R_PAREN, TokenType.R_BRACKET)
-
-
-class UnknownParameterError(Exception):
-    """A task refers to a parameter that nobody gave."""
 
 
 def split(text: str) -> list[str]:
@@ -50,18 +44,3 @@ def named_parameters(statement: str) -> list[str]:
 def mustache_parameters(text: str) -> list[str]:
     """The `{{ name }}` placeholders of the older kind of query."""
     return _MUSTACHE.findall(text)
-
-
-def resolve(parameters: Mapping[str, str], job_parameters: Mapping[str, str]) -> dict[str, str]:
-    """Task parameters with `{{job.parameters.name}}` filled in; a job parameter of the same name wins."""
-
-    def value_of(match: re.Match[str]) -> str:
-        name = match.group(1)
-        if name not in job_parameters:
-            raise UnknownParameterError(
-                f"the job has no parameter '{name}'; it has {', '.join(job_parameters) or 'none'}"
-            )
-        return job_parameters[name]
-
-    resolved = {name: _JOB_PARAMETER.sub(value_of, str(value)) for name, value in parameters.items()}
-    return {**resolved, **job_parameters}
