@@ -80,7 +80,8 @@ class Estimate:
 
     def dbu(self, which: str) -> float:
         """DBU an hour of all lines with a known rate: `at_rest`, `floor` or `ceiling`."""
-        return sum(value for line in self.lines if (value := getattr(line, which)) is not None)
+        values = [getattr(line, which) for line in self.lines]
+        return float(sum(value for value in values if value is not None))
 
     def usd(self, which: str) -> float:
         """US dollars an hour, the online store included."""
