@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import linecache
+import shlex
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -111,7 +112,7 @@ class Notebook:
 
 
 def _pip(argument: str, where: str) -> None:
-    words = argument.split()
+    words = shlex.split(argument)
     if words[:1] != ["install"]:
         raise NotebookError(f"{where} uses '%pip {argument}'; only %pip install is known here")
     require([word for word in words[1:] if not word.startswith("-")], where)
