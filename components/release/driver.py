@@ -71,6 +71,8 @@ class Result:
     queries_sent: int
     run: SmokeRun | None
     """The last run of the suite."""
+    remembered: bool
+    """Whether the failure is held against the version."""
 
 
 class Driver:
@@ -89,6 +91,7 @@ class Driver:
         self._measures: tuple[float, Measures] | None = None
         self._run: SmokeRun | None = None
         self._sent = 0
+        self._remembered = False
 
     def drive(self) -> Result:
         """Goes through the release to its end. The lease has been acquired; it is given up by whoever did that."""
@@ -111,7 +114,7 @@ class Driver:
                     if state.stage is machine.Stage.DONE:
                         break
         self._settle(state, end)
-        return Result(end.outcome, end.why, state, self._sent + self._asker.sent, self._run)
+        return Result(end.outcome, end.why, state, self._sent + self._asker.sent, self._run, self._remembered)
 
     def _answer(self, state: State, question: Command) -> Iterator[Event]:
         """The events that answer a question; `Aborted` may precede the answer to a `Put`."""
@@ -329,6 +332,7 @@ class Driver:
         try:
             self._lease.check(obey_abort=False)
             self._memory.remember(job.model, job.version, failure)
+            self._remembered = True
         except (WorkspaceError, LostError) as error:
             self._narration.note(f"that it failed could not be noted at version {job.version}: {error}")
 

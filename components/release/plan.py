@@ -119,6 +119,26 @@ class Plan:
             return None
         return percent / WHOLE * self.error_budget.assumed_defect * (self.bake_seconds + self.lag_seconds)
 
+    def told(self) -> str:
+        """For people, at preview: the steps, how long each is watched, what it may cost, who has to allow what."""
+        steps = ", ".join(
+            f"{percent} %" + ("" if (cost := self.cost_of(percent)) is None else f" (may cost {cost:.0f} s of outage)")
+            for percent in self.steps
+        )
+        late = f" and {self.lag_seconds:g} s for the inference table" if self.lag_seconds else ""
+        gates = ", ".join(gate.label + (" (dry run)" if gate.dry_run else "") for gate in self.gates) or "none"
+        parts = [
+            f"0 % with smoke queries, then {steps}",
+            f"each watched for {self.bake_seconds:g} s{late}",
+            f"gates: {gates}",
+        ]
+        if self.error_budget is not None:
+            parts.append(f"error budget {self.error_budget.seconds:g} s a step")
+        if self.approval_before is not None:
+            parts.append(f"{self.approval_before} % waits for tag {self.approval_tag}")
+        after = f"stands by for {self.rollback_window_seconds:g} s" if self.standby == "keep" else "is dropped"
+        return "; ".join([*parts, f"the version before {after}"])
+
     def text(self) -> str:
         """As JSON text: numbers keep their kind when they cross the engine as text."""
         return json.dumps(asdict(self), sort_keys=True, separators=(",", ":"))

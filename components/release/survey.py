@@ -39,21 +39,19 @@ def survey(
         WorkspaceError: the workspace did not say.
     """
     endpoint, memory = read_endpoint(client, endpoint_name), Memory(client, endpoint_name)
-    tags = {
-        version: _tags(memory, wanted.model, version)
-        for version in {wanted.version, *(one.version for one in endpoint.entities.values())}
-    }
-    failed = {version: memory.failure(found) for version, found in tags.items()}
+    served = {(one.model, one.version) for one in endpoint.entities.values()}
+    tags = {one: _tags(memory, *one) for one in {(wanted.model, wanted.version), *served}}
+    failed = {one: memory.failure(found) for one, found in tags.items()}
     progress = [one for found in tags.values() if (one := memory.progress(found)) is not None]
     found = Found(
         endpoint=endpoint,
         known=known,
         progress=progress,
-        failure=failed[wanted.version],
+        failure=failed[wanted.model, wanted.version],
         first_failed=frozenset(
             name
             for name, one in endpoint.entities.items()
-            if (failure := failed.get(one.version)) is not None and failure.first
+            if (failure := failed[one.model, one.version]) is not None and failure.first
         ),
         now=now,
     )
