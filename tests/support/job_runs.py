@@ -11,6 +11,8 @@ from typing import Any
 
 from databricks.sdk import WorkspaceClient
 from databricks.sdk.service.jobs import (
+    ConditionTask,
+    ConditionTaskOp,
     Run,
     RunLifeCycleState,
     RunResultState,
@@ -65,6 +67,8 @@ class RecordingSql:
     def __init__(self) -> None:
         self.queries: dict[str, Query] = {}
         self.executed: list[tuple[str, dict[str, Any], str | None, str | None]] = []
+        self.failures = 0
+        """How many of the next statements are to fail."""
         self.gate = threading.Event()
         self.gate.set()
         self.entered = threading.Event()
@@ -84,6 +88,9 @@ class RecordingSql:
         self.entered.set()
         if not self.gate.wait(timeout=30):
             raise RuntimeError("the gate of the test stayed shut")
+        if self.failures > 0:
+            self.failures -= 1
+            raise invalid("[CONFLICT] it failed this time.")
         if "no_such_table" in statement:
             raise invalid("[TABLE_OR_VIEW_NOT_FOUND] The table or view `no_such_table` cannot be found.")
         self.executed.append((statement, {one["name"]: one["value"] for one in parameters}, catalog, schema))
@@ -95,6 +102,15 @@ def sql_task(key: str, query_id: str = "q", *after: str, **more: Any) -> Task:
         sql_task=SqlTask(
             warehouse_id="local", query=SqlTaskQuery(query_id=query_id), parameters=more.pop("given", None)
         ),
+        depends_on=[TaskDependency(task_key=name) for name in after] or None,
+        **more,
+    )
+
+
+def condition(key: str, left: str, op: ConditionTaskOp, right: str, *after: str, **more: Any) -> Task:
+    return Task(
+        task_key=key,
+        condition_task=ConditionTask(left=left, op=op, right=right),
         depends_on=[TaskDependency(task_key=name) for name in after] or None,
         **more,
     )

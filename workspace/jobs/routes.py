@@ -107,6 +107,12 @@ class Jobs:
         job = self._jobs.find(int(job_id)) if job_id.isdecimal() else None
         return str(job["creator_user_name"]) if job else None
 
+    def owner_of_run(self, run_id: str) -> tuple[str, str] | None:
+        """Id of the job and user name of the creator of a run, by its id or a task's; None where there is none."""
+        number = int(run_id) if run_id.isdecimal() else -1
+        run = self._runs.find(self._runs.owner_of(number) or number)
+        return (str(run["job_id"]), str(run["creator_user_name"])) if run else None
+
     def routes(self) -> list[BaseRoute]:
         table: list[tuple[str, str, Handler]] = [
             ("POST", "create", self._create),
