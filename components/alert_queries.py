@@ -1,0 +1,128 @@
+"""The questions that alerts ask, as Databricks SQL: pure text, one function a question.
+
+Each statement returns rows with one number to compare, and no row at all where there is too little to judge by: an
+alert then has the state that it declares for an empty result (UNKNOWN), never a false OK.
+
+Two tables are asked. The inference table has the documented columns of AI Gateway (`request_time`, `status_code`,
+`execution_duration_ms`, `response`) and is delivered late, so a window ends at the newest row that is there, not now; a
+table whose newest row is older than window and delivery lag together says nothing. Metric tables are those of data
+profiling (`window`, `column_name`, `slice_key`, `drift_type` ...).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from components.names import ThreePartName
+
+DriftType = Literal["BASELINE", "CONSECUTIVE"]
+WHOLE_TABLE = ":table"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Traffic:
+    """The part of an inference table that a question is about."""
+
+    payload_table: ThreePartName
+    window_minutes: int
+    """Length of the window that ends at the newest request."""
+    delivery_lag_minutes: int
+    """How late requests may arrive in the table; Databricks names an hour."""
+    min_requests: int
+    """Fewer requests in the window are no answer."""
+
+    def measured(self, measure: str, name: str) -> str:
+        """`measure` over the requests of the window, as a column `name`."""
+        table = self.payload_table.sql
+        return f"""SELECT {measure} AS {name}, count(*) AS requests
+FROM {table}
+WHERE request_time > (SELECT max(request_time) FROM {table}) - INTERVAL {self.window_minutes} MINUTES
+  AND request_time > current_timestamp() - INTERVAL {self.window_minutes + self.delivery_lag_minutes} MINUTES
+HAVING count(*) >= {self.min_requests}"""
+
+
+def error_share(traffic: Traffic) -> str:
+    """Share of requests that were not answered with 200, as `error_share` (0 to 1)."""
+    return traffic.measured("avg(CASE WHEN status_code = 200 THEN 0.0 ELSE 1.0 END)", "error_share")
+
+
+def latency_p95(traffic: Traffic) -> str:
+    """95th percentile of the execution time, as `p95_latency_ms`."""
+    return traffic.measured("percentile(execution_duration_ms, 0.95)", "p95_latency_ms")
+
+
+def tokens(traffic: Traffic) -> str:
+    """Tokens that the answers of the window name under `usage.total_tokens`, as `total_tokens`."""
+    value = "TRY_CAST(get_json_object(response, '$.usage.total_tokens') AS BIGINT)"
+    return traffic.measured(f"coalesce(sum({value}), 0)", "total_tokens")
+
+
+def age_minutes(table: ThreePartName, column: str) -> str:
+    """Minutes since the newest value of a timestamp column, as `age_minutes`; no row for an empty table."""
+    return f"""SELECT (unix_seconds(current_timestamp()) - unix_seconds(max({column}))) / 60.0 AS age_minutes
+FROM {table.sql}
+HAVING max({column}) IS NOT NULL"""
+
+
+def drift(
+    table: ThreePartName,
+    measure: str,
+    *,
+    columns: Sequence[str],
+    drift_type: DriftType,
+    granularity: str,
+    sliced: bool,
+) -> str:
+    """`measure` of the newest window, as `drift`: one row a column, or a column and slice.
+
+    Args:
+        table: the drift metrics table.
+        measure: such as `js_distance` (categorical columns) or `wasserstein_distance` (numeric ones).
+        sliced: ask about every slice instead of the whole table.
+    """
+    which = "slice_key IS NOT NULL" if sliced else "slice_key IS NULL"
+    listed = ", ".join(f"'{column}'" for column in columns)
+    return f"""WITH judged AS (
+  SELECT window.start AS window_start, column_name, slice_key, slice_value, {measure} AS drift
+  FROM {table.sql}
+  WHERE column_name IN ({listed}) AND drift_type = '{drift_type}' AND granularity = '{granularity}'
+    AND {which} AND {measure} IS NOT NULL
+)
+SELECT drift, column_name, slice_key, slice_value, window_start
+FROM judged
+WHERE window_start = (SELECT max(window_start) FROM judged)"""
+
+
+def quality(table: ThreePartName, measure: str, *, granularity: str, sliced: bool) -> str:
+    """A measure of the whole table in the newest window, as `quality`: one row a model, or a model and slice.
+
+    Args:
+        table: the profile metrics table.
+        measure: such as `f1_score.macro`, `mean_squared_error` or a custom metric.
+    """
+    which = "slice_key IS NOT NULL" if sliced else "slice_key IS NULL"
+    return f"""WITH judged AS (
+  SELECT window.start AS window_start, slice_key, slice_value, {measure} AS quality
+  FROM {table.sql}
+  WHERE column_name = '{WHOLE_TABLE}' AND log_type = 'INPUT' AND granularity = '{granularity}'
+    AND {which} AND {measure} IS NOT NULL
+)
+SELECT quality, slice_key, slice_value, window_start
+FROM judged
+WHERE window_start = (SELECT max(window_start) FROM judged)"""
+
+
+def daily_summary(payload_table: ThreePartName, *, days: int = 7) -> str:
+    """Requests, latency and errors by day, newest first: what a dashboard of an endpoint shows."""
+    return f"""SELECT
+  date(request_time) AS date,
+  count(*) AS request_count,
+  avg(execution_duration_ms) AS avg_latency_ms,
+  percentile(execution_duration_ms, 0.95) AS p95_latency_ms,
+  sum(CASE WHEN status_code <> 200 THEN 1 ELSE 0 END) AS error_count
+FROM {payload_table.sql}
+WHERE request_time >= current_date() - INTERVAL {days} DAYS
+GROUP BY date(request_time)
+ORDER BY date DESC"""
