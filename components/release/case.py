@@ -141,12 +141,13 @@ def refusal(failure: Failure) -> str:
 
 def _resumed(found: Found, candidate: str, mine: Progress) -> Decision:
     share = percent_of(found.endpoint.split, candidate)
+    how = "left" if mine.state == "running" else "held"
     return Decision(
         start=Start.RESUME,
         candidate=candidate,
         good=_present(mine.good, found.endpoint),
         resume=mine,
-        says=f"release {mine.release} goes on at {share} %, where it was {'held' if mine.state == 'held' else 'left'}",
+        says=f"release {mine.release} goes on at {share} %, where it was {how}",
     )
 
 

@@ -345,7 +345,8 @@ class Driver:
         try:
             self._lease.check(obey_abort=False)
             if end.outcome is Outcome.HELD:
-                self._note(state, "held", since=state.since if self._measures is not None else None)
+                how = "passed" if state.passed else "held"
+                self._note(state, how, since=state.since if self._measures is not None else None)
             elif end.outcome in (Outcome.RELEASED, Outcome.FAILED):
                 self._memory.clear_progress(job.model, job.version)
                 if end.outcome is Outcome.RELEASED and job.tries:

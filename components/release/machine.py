@@ -68,16 +68,12 @@ class Outcome(StrEnum):
 
 
 class Trouble(StrEnum):
-    """Why a config did not come into force."""
+    """Why a config did not come into force. The first two may be tried again."""
 
-    CONFLICT = "conflict"
-    """Another update is under way: refused, may be tried again."""
-    ERROR = "error"
-    """Nobody can say, or the service was not there: may be tried again."""
-    REFUSED = "refused"
-    """The service does not want it: nothing has changed."""
-    FAILED = "failed"
-    """Accepted, but the entities did not come up."""
+    CONFLICT = "conflict"  # another update is under way
+    ERROR = "error"  # nobody can say, or the service was not there
+    REFUSED = "refused"  # the service does not want it: nothing has changed
+    FAILED = "failed"  # accepted, but the entities did not come up
 
 
 class Verdict(StrEnum):
@@ -116,6 +112,8 @@ class Release:
     """Index of the step that was reached; -1 is the dark stage."""
     resume_since: float | None = None
     """When the bake of that step began."""
+    resume_passed: bool = False
+    """Whether that bake was passed already."""
     resume_failure: str = ""
     """With RESTORE: why the candidate failed."""
 
@@ -268,9 +266,10 @@ class State:
     since: float = 0.0
     until: float = 0.0
     seen: float = 0.0
-    """The bake: when it began, when it ends, when it was looked at last."""
+    passed: bool = False
+    """The bake of this step: when it began, when it ends, when it was looked at last, whether it was good."""
     baked: float = 0.0
-    """Seconds of this driver's bakes."""
+    """Seconds of all bakes so far."""
     errors: int = 0
     attempts: int = 0
     aborted: str = ""
@@ -309,13 +308,13 @@ def step(release: Release, state: State, event: Event) -> tuple[State, Commands]
     """
     if state.stage is Stage.DONE:
         raise UnexpectedEventError(f"{type(event).__name__} after the end")
-    if isinstance(event, Lost):
-        return _end(state, Outcome.STOPPED, event.why)
-    if isinstance(event, Aborted):
-        return _aborted(release, state, event)
-    if isinstance(event, Unread) and state.stage in (Stage.SMOKE, Stage.PROOF, Stage.BAKE, Stage.APPROVAL):
-        return _unread(release, state, event)
     match state.stage, event:
+        case _, Lost():
+            return _end(state, Outcome.STOPPED, event.why)
+        case _, Aborted():
+            return _aborted(release, state, event)
+        case ((Stage.SMOKE | Stage.PROOF | Stage.BAKE | Stage.APPROVAL), Unread()):
+            return _unread(release, state, event)
         case _, Applied() if state.wanted is not None:
             settled = replace(state, live=state.wanted, wanted=None, dirty=True, attempts=0, errors=0)
             return _applied(release, settled, event.at)
@@ -381,6 +380,8 @@ def _smoked(release: Release, state: State, at: float) -> tuple[State, Commands]
         planned = with_candidate(release.good, release.candidate, release.steps[state.step])
         if not same_split(planned, state.live):
             return _put(state, Stage.SHIFT, planned)
+        if release.resume_passed:
+            return _next(release, replace(state, passed=True))
         return _bake(release, state, at, since=at if release.resume_since is None else release.resume_since)
     return _next(release, state)
 
@@ -400,7 +401,7 @@ def _next(release: Release, state: State) -> tuple[State, Commands]:
 def _shift(release: Release, state: State) -> tuple[State, Commands]:
     following = state.step + 1
     split = with_candidate(release.good, release.candidate, release.steps[following])
-    return _put(replace(state, step=following), Stage.SHIFT, split)
+    return _put(replace(state, step=following, passed=False), Stage.SHIFT, split)
 
 
 def _bake(release: Release, state: State, at: float, *, since: float) -> tuple[State, Commands]:
@@ -420,7 +421,7 @@ def _looked(release: Release, state: State, event: Looked) -> tuple[State, Comma
         return state, (_look(release, state, event.at),)
     if event.verdict is Verdict.INCONCLUSIVE:
         return _end(state, Outcome.HELD, event.why)
-    return _next(release, state)
+    return _next(release, replace(state, passed=True))
 
 
 def _unread(release: Release, state: State, event: Unread) -> tuple[State, Commands]:
@@ -436,7 +437,7 @@ def _unread(release: Release, state: State, event: Unread) -> tuple[State, Comma
         return state, (again,)
     why = f"{errors} consecutive errors, the last one: {event.why}"
     if state.stage is Stage.PROOF:
-        return _end(state, Outcome.BROKEN, f"{state.failure}; whether what was put back answers is not known: {why}")
+        return _end(state, Outcome.BROKEN, f"{state.failure}; whether what was put back answers is unknown: {why}")
     return _fail(release, state, why, remember=False)
 
 

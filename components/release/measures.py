@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from components.dynamic.errors import WorkspaceError, asking
+from components.dynamic.errors import ProviderError, WorkspaceError, asking
 from components.dynamic.smoke_ask import Asker
 from components.dynamic.smoke_suite import SmokeCase, payload_text, verdict
 from components.release.exposition import ExportMeter, Figures
@@ -121,7 +121,10 @@ class Measures:
                 raise
             self._measure_directly(f"the endpoint's metrics cannot be read ({str(error).splitlines()[0]})")
             return
-        self._meter.take(text, at)
+        try:
+            self._meter.take(text, at)
+        except ValueError as error:
+            raise ProviderError(f"the metrics of endpoint {self._endpoint} are no Prometheus text: {error}") from None
         if self._meter.has_samples and not self._meter.names_entities:
             self._measure_directly("the endpoint's metrics do not tell the versions apart")
 

@@ -37,7 +37,7 @@ class Progress:
     since: float | None
     """When the bake of that step began, seconds since the epoch."""
     state: str
-    """`running`, or `held`."""
+    """`running`; `held`; or `passed`: held after the bake of its step was good."""
 
 
 @dataclass(frozen=True, kw_only=True)

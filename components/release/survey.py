@@ -16,7 +16,6 @@ from components.release.machine import Release, Start
 from components.release.memory import Failure, Memory, Progress
 from components.release.plan import Plan
 from components.release.split import percent_of
-from components.traffic import WHOLE
 
 if TYPE_CHECKING:
     from databricks.sdk import WorkspaceClient
@@ -94,6 +93,7 @@ def job_of(
         approval_before=plan.approval_before,
         resume_step=_step(resume, plan, percent_of(endpoint.split, candidate)),
         resume_since=None if resume is None else resume.since,
+        resume_passed=resume is not None and resume.state == "passed",
         resume_failure=failure.why if decision.start is Start.RESTORE and failure is not None else "",
     )
     same = failure is not None and failure.digest == wanted.digest
@@ -118,13 +118,12 @@ def standby_after(decision: Decision, found: Found, plan: Plan) -> tuple[str, ..
     """Which entity stays at 0 % after the release: the one that has the traffic before it, or still stands by."""
     if plan.standby == "drop" or decision.start is Start.FIRST:
         return ()
-    good, candidate = decision.good, decision.candidate
+    good, candidate, known = decision.good, decision.candidate, found.known
+    if known is not None and candidate == known.serving:
+        # Nothing new: a release that is given up, or traffic that was moved by hand, makes nobody a standby.
+        return tuple(name for name in known.standby if name in found.endpoint.entities and _stands(name, found))
     serving = [name for name, share in good if share and name != candidate]
-    if serving:
-        return (max(serving, key=lambda name: percent_of(good, name)),)
-    if percent_of(good, candidate) != WHOLE or found.known is None:
-        return ()
-    return tuple(name for name in found.known.standby if name in found.endpoint.entities and _stands(name, found))
+    return (max(serving, key=lambda name: percent_of(good, name)),) if serving else ()
 
 
 def _stands(name: str, found: Found) -> bool:

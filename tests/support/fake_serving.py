@@ -255,7 +255,7 @@ class FakeServing:
             raise Killed
         parts = urlsplit(request.url or "")
         method, path = request.method or "", parts.path
-        body = json.loads(request.body) if request.body else {}
+        body = json.loads(request.body) if isinstance(request.body, str | bytes) and request.body else {}
         if path != "/.well-known/databricks-config":
             self.log.append(f"{method} {path}")
             if self.on_call is not None:
@@ -292,6 +292,30 @@ BOUNDS = (5.0, 10.0, 25.0, 50.0, 100.0, 250.0, 500.0, 1000.0, float("inf"))
 def counters_export(fake: FakeServing) -> str:
     """The export as the embedded workspace writes it: counters since the start, entities told apart."""
     return "\n".join(_lines(fake, "counter", "served_model_name", "")) + "\n"
+
+
+def unlabelled_export(fake: FakeServing) -> str:
+    """One that sums over all versions."""
+    total = sum(counts["all"] for counts in fake.counters.values())
+    return f"# TYPE request_count_total gauge\nrequest_count_total {total}\n"
+
+
+def minute_export() -> Callable[[FakeServing], str]:
+    """The service's own form: gauges of the last whole minute, each with its time in milliseconds."""
+    minutes: dict[int, dict[str, dict[str, float]]] = {}
+
+    def export(fake: FakeServing) -> str:
+        minute = int(fake.wall() // 60)
+        minutes.setdefault(minute, {name: dict(counts) for name, counts in fake.counters.items()})
+        before = minutes.get(minute - 1, {})
+        last = {
+            name: {key: value - before.get(name, {}).get(key, 0) for key, value in counts.items()}
+            for name, counts in minutes[minute].items()
+        }
+        shown = FakeServing(counters=last)
+        return "\n".join(_lines(shown, "gauge", "served_entity", f" {minute * 60_000}")) + "\n"
+
+    return export
 
 
 def _lines(fake: FakeServing, kind: str, label: str, stamp: str) -> Iterator[str]:

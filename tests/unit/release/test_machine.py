@@ -344,6 +344,20 @@ def test_a_config_that_meets_another_update_is_sent_again_a_bounded_number_of_ti
     assert commands[-1] == End(Outcome.FAILED, "409"), "nothing was changed, so nothing is put back"
 
 
+def test_a_deployment_that_failed_is_cleared_by_putting_the_good_config() -> None:
+    _, commands = run(release_of(), Unapplied(1, Trouble.FAILED, "weights are missing"))
+    assert commands[1:] == [Remember("weights are missing"), Put(GOOD)]
+
+
+def test_a_bake_that_was_good_is_not_repeated_by_the_next_up() -> None:
+    capped = release_of(bake_cap_seconds=100.0)
+    state, _ = run(capped, Applied(0), Passed(0), Applied(0), Looked(60, Verdict.PASS, ""))
+    assert state.passed
+    again = release_of(Start.RESUME, live=state.live, resume_step=0, resume_since=0.0, resume_passed=True)
+    _, commands = run(again, Passed(1))
+    assert commands[-1] == Put(with_candidate(GOOD, NEW, 20))
+
+
 def test_a_restore_that_is_refused_or_does_not_answer_is_called_broken() -> None:
     failed = (Applied(1), Wrong(2, "99"))
     state, _ = run(release_of(), *failed, Unapplied(3, Trouble.REFUSED, "403"))
@@ -364,8 +378,8 @@ def test_a_version_that_was_good_takes_no_steps() -> None:
 def test_an_abort_during_an_update_restores_as_soon_as_it_is_over() -> None:
     state, commands = run(release_of(), Applied(1), Passed(2), Aborted(3, "me"))
     assert not isinstance(commands[-1], Remember)
-    state, commands = step(release_of(), state, Applied(4))
-    assert commands == (Remember("aborted by me"), Put(GOOD))
+    _, after = step(release_of(), state, Applied(4))
+    assert after == (Remember("aborted by me"), Put(GOOD))
 
 
 def test_a_person_has_to_allow_the_step_that_says_so() -> None:
