@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 Document = dict[str, Any]
+_LAST_CHARACTER = "\U0010ffff"
 
 CREATE_TABLE = (
     "CREATE TABLE IF NOT EXISTS document ("
@@ -66,9 +67,10 @@ class Documents:
             return db.execute("DELETE FROM document WHERE kind = ? AND key = ?", (kind, key)).rowcount == 1
 
     def list(self, kind: str, prefix: str = "") -> list[tuple[str, Document]]:
+        # A range, which the primary key answers without a look at the other keys.
         rows = self._connection().execute(
-            "SELECT key, body FROM document WHERE kind = ? AND substr(key, 1, ?) = ? ORDER BY key",
-            (kind, len(prefix), prefix),
+            "SELECT key, body FROM document WHERE kind = ? AND key >= ? AND key < ? ORDER BY key",
+            (kind, prefix, prefix + _LAST_CHARACTER),
         )
         return [(key, json.loads(body)) for key, body in rows]
 
