@@ -7,6 +7,7 @@ from starlette.middleware import Middleware
 
 from workspace import process
 from workspace.access import Access
+from workspace.alerts import Alerts, Destinations, Outbox
 from workspace.app import build_app
 from workspace.clock import Clock
 from workspace.console import Console
@@ -17,7 +18,7 @@ from workspace.http import Service
 from workspace.identity import OWNER, Identity
 from workspace.jobs import Jobs, RunAs, Surroundings
 from workspace.mlflow_api import Mlflow
-from workspace.monitors import CatalogView, Monitors
+from workspace.monitors import Monitors
 from workspace.serving.routes import Serving
 from workspace.settings import Settings
 from workspace.sql import Sql
@@ -42,7 +43,9 @@ def assemble(state: State) -> Starlette:
     catalog.add_contents(
         Contents(FUNCTION, mlflow.model_names, mlflow.model_id, mlflow.delete_model, mlflow.model_owner)
     )
-    monitors = Monitors(state, CatalogView(table=catalog.tables.get, require_schema=catalog.containers.schema))
+    outbox, destinations = Outbox(state, clock), Destinations(state)
+    monitors = Monitors(state, catalog, clock, mail=outbox)
+    alerts = Alerts(state, sql, clock, outbox, destinations, settle=monitors.settle)
     features = FeatureStore(state, catalog, clock)
     serving = Serving(state, catalog, mlflow, features, clock)
     jobs = Jobs(
@@ -58,6 +61,7 @@ def assemble(state: State) -> Starlette:
         ),
     )
     creators = {
+        "alertsv2": alerts.creator_of,
         "experiments": mlflow.creator_of_experiment,
         "jobs": jobs.creator_of,
         "serving-endpoints": serving.creator_of_endpoint,
@@ -77,6 +81,9 @@ def assemble(state: State) -> Starlette:
         serving,
         access,
         monitors,
+        destinations,
+        alerts,
+        outbox,
         jobs,
         Console(state, OWNER),
     ]

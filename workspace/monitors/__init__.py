@@ -1,6 +1,5 @@
-"""Quality monitors on tables: what they watch, and where their metrics go."""
+"""Quality monitors on tables: what they watch, what they compute, and where their metrics go."""
 
-from workspace.monitors.routes import Monitors
-from workspace.monitors.store import CatalogView
+from workspace.monitors.service import Mail, Monitors
 
-__all__ = ["CatalogView", "Monitors"]
+__all__ = ["Mail", "Monitors"]

@@ -15,13 +15,14 @@ from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
 from workspace.errors import invalid
+from workspace.monitors import custom_metrics
+from workspace.monitors.custom_metrics import WHOLE_TABLE
+from workspace.monitors.metric_tables import RESERVED
 from workspace.schedules import check_schedule
 
 PROFILES = ("inference_log", "time_series", "snapshot")
 PROBLEM_TYPES = ("PROBLEM_TYPE_CLASSIFICATION", "PROBLEM_TYPE_REGRESSION")
-METRIC_TYPES = ("CUSTOM_METRIC_TYPE_AGGREGATE", "CUSTOM_METRIC_TYPE_DERIVED", "CUSTOM_METRIC_TYPE_DRIFT")
-WHOLE_TABLE = ":table"
-"""What `input_columns` of a custom metric names when the metric is about more than one column."""
+METRIC_TYPES = (custom_metrics.AGGREGATE, custom_metrics.DERIVED, custom_metrics.DRIFT)
 
 _GRANULARITY = re.compile(r"5 minutes|30 minutes|1 hour|1 day|[1-9]\d* weeks?|1 month|1 year")
 _GRANULARITIES = '"5 minutes", "30 minutes", "1 hour", "1 day", "<n> week(s)", "1 month", "1 year"'
@@ -53,7 +54,8 @@ def check(body: Mapping[str, Any], columns: Mapping[str, str]) -> dict[str, Any]
     if "schedule" in wanted:
         wanted["schedule"] = check_schedule(wanted["schedule"])
     _check_slices(wanted.get("slicing_exprs", []), columns)
-    _check_metrics(wanted.get("custom_metrics", []), columns)
+    parameters = custom_metrics.parameters_of(wanted.get("inference_log"))
+    _check_metrics(wanted.get("custom_metrics", []), columns, parameters)
     return wanted
 
 
@@ -131,6 +133,8 @@ def _check_slices(expressions: Iterable[object], columns: Mapping[str, str]) -> 
             parsed = sqlglot.parse_one(expression, dialect="databricks")
         except SqlglotError as error:
             raise invalid(f"{field} is not a column expression: {str(error).splitlines()[0]}") from error
+        if isinstance(parsed, exp.Query) or parsed.find(exp.Subquery, exp.Select):
+            raise invalid(f"{field} cannot contain subqueries")
         named = [column.name for column in parsed.find_all(exp.Column)]
         if not named:
             raise invalid(f"{field} names no column of the table")
@@ -138,7 +142,7 @@ def _check_slices(expressions: Iterable[object], columns: Mapping[str, str]) -> 
             _check_column(field, name, columns)
 
 
-def _check_metrics(metrics: Iterable[object], columns: Mapping[str, str]) -> None:
+def _check_metrics(metrics: Iterable[object], columns: Mapping[str, str], parameters: Mapping[str, str]) -> None:
     seen: set[str] = set()
     for number, metric in enumerate(metrics):
         field = f"custom_metrics[{number}]"
@@ -148,6 +152,10 @@ def _check_metrics(metrics: Iterable[object], columns: Mapping[str, str]) -> Non
         if name in seen:
             raise invalid(f"{field}: a metric named '{name}' is defined twice")
         seen.add(name)
+        if name.casefold() in RESERVED or not _UNITY_CATALOG_NAME.fullmatch(name):
+            raise invalid(
+                f"{field}: the metric tables cannot have another column '{name}'; give the metric another name"
+            )
         if metric.get("type") not in METRIC_TYPES:
             raise invalid(f"{field}.type must be one of {', '.join(METRIC_TYPES)}; received '{metric.get('type')}'")
         _required(field, metric, "definition")
@@ -158,3 +166,4 @@ def _check_metrics(metrics: Iterable[object], columns: Mapping[str, str]) -> Non
         for column in inputs:
             if column != WHOLE_TABLE:
                 _check_column(f"{field}.input_columns", str(column), columns)
+        custom_metrics.check(field, metric, parameters)
