@@ -29,14 +29,14 @@ OTHERS = {
 
 
 @contextmanager
-def served(state: State, services: Sequence[Service]) -> Iterator[WorkspaceClient]:
-    """A client of a server that holds `services` over `state`, on 127.0.0.1 and a free port."""
+def served(state: State, services: Sequence[Service], owner: Caller = CALLER) -> Iterator[WorkspaceClient]:
+    """A client of a server that holds `services` over `state`, on 127.0.0.1 and a free port; it asks as `owner`."""
     # As in workspace.server: asyncio turns Nagle's algorithm off only for sockets that name their protocol.
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
         listener.bind(("127.0.0.1", 0))
         server = uvicorn.Server(
             uvicorn.Config(
-                build_app(state, services, _authentication(state.token)),
+                build_app(state, services, _authentication(state.token, owner)),
                 log_level="warning",
                 timeout_graceful_shutdown=5,
             )
@@ -52,8 +52,8 @@ def served(state: State, services: Sequence[Service]) -> Iterator[WorkspaceClien
             thread.join(timeout=30)
 
 
-def _authentication(token: str) -> Callable[[str], Caller]:
-    callers = {token: CALLER, **OTHERS}
+def _authentication(token: str, owner: Caller) -> Callable[[str], Caller]:
+    callers = {token: owner, **OTHERS}
 
     def authenticate(header: str) -> Caller:
         caller = callers.get(header.partition(" ")[2])
