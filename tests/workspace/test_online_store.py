@@ -391,9 +391,3 @@ def test_sync_that_was_interrupted_is_done_after_the_restart(tmp_path: Path) -> 
     with world(tmp_path) as after:
         after.synced(pipeline, "COMPLETED")
         assert value(after, 1) == "one"
-
-
-def test_settings_refuse_what_is_no_time(shop: World) -> None:
-    for body in ({"unknown": 1}, {"scale_to_zero_idle_seconds": -1}, {"scale_to_zero_idle_seconds": "soon"}):
-        with pytest.raises(InvalidParameterValue):
-            shop.client.api_client.do("PUT", "/_workspace/settings", body=body)
