@@ -6,7 +6,7 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 
 from workspace import process
-from workspace.access import Access
+from workspace.access import Access, CreatorOf, Enforcement, Lookups, all_rules
 from workspace.alerts import Alerts, Destinations, Outbox
 from workspace.app import build_app
 from workspace.clock import Clock
@@ -22,6 +22,7 @@ from workspace.monitors import Monitors
 from workspace.serving.routes import Serving
 from workspace.settings import Settings
 from workspace.sql import Sql
+from workspace.sql.warehouses import WAREHOUSE_ID
 from workspace.state import State
 from workspace.unity_catalog import UnityCatalog
 from workspace.unity_catalog.securables import FUNCTION, Contents
@@ -60,13 +61,28 @@ def assemble(state: State) -> Starlette:
             table_version=lambda name: catalog.tables.delta(name).version() if catalog.tables.exists(name) else None,
         ),
     )
-    creators = {
+    creators: dict[str, CreatorOf] = {
         "alertsv2": alerts.creator_of,
         "experiments": mlflow.creator_of_experiment,
         "jobs": jobs.creator_of,
         "serving-endpoints": serving.creator_of_endpoint,
+        "sql/queries": sql.creator_of_query,
+        "sql/warehouses": {WAREHOUSE_ID: OWNER.user_name}.get,
     }
     access = Access(state, creators)
+    rules = all_rules(
+        access.rights,
+        catalog.privileges,
+        Lookups(
+            endpoint_id=serving.id_of_endpoint,
+            creator_of_endpoint=serving.creator_of_endpoint,
+            creator_of_job=jobs.creator_of,
+            owner_of_run=jobs.owner_of_run,
+            experiment_of_run=mlflow.experiment_of_run,
+            experiment_of_logged_model=mlflow.experiment_of_logged_model,
+            caller=identity.caller,
+        ),
+    )
     services: list[Service] = [
         identity,
         settings,
@@ -88,6 +104,7 @@ def assemble(state: State) -> Starlette:
         Console(state, OWNER),
     ]
     around = [
+        Middleware(Enforcement, rules=rules),
         Middleware(FaultInjector, rules=faults.rules),
         Middleware(StaleReads, lag=settings.get, now=clock.now),
     ]

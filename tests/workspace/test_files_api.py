@@ -13,10 +13,23 @@ import pytest
 from databricks.sdk import WorkspaceClient
 from databricks.sdk.core import Config
 from databricks.sdk.errors import AlreadyExists, BadRequest, InvalidParameterValue, NotFound
+from databricks.sdk.service.catalog import VolumeType
 
 from tests.support.server import WorkspaceServer
 
 ROOT = "/Volumes/files_test/s/v"
+
+
+def make_volume(client: WorkspaceClient) -> None:
+    """The volume below which the files of these tests are."""
+    client.catalogs.create("files_test")
+    client.schemas.create("s", "files_test")
+    client.volumes.create("files_test", "s", "v", VolumeType.MANAGED)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def volume(client: WorkspaceClient) -> None:
+    make_volume(client)
 
 
 def put(client: WorkspaceClient, path: str, data: bytes, *, overwrite: bool = False) -> None:
@@ -183,6 +196,7 @@ def test_an_upload_that_breaks_off_leaves_the_file_as_it_was(server: WorkspaceSe
 
 def test_acknowledged_files_survive_a_kill(start_server: Callable[[], WorkspaceServer]) -> None:
     server = start_server()
+    make_volume(server.client())
     for number in range(20):
         put(server.client(), f"{ROOT}/kept-{number}", str(number).encode())
     server.restart()

@@ -6,11 +6,42 @@ resource whose GET answers another `object_type` than the one it expects, so the
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 OWNER_LEVEL = "IS_OWNER"
 MANAGE_LEVEL = "CAN_MANAGE"
+
+
+Refusal = Callable[[str, str, str], str]
+"""What the service says: from the caller's name, the level that is wanted, and the object's id or name."""
+
+
+def _plain(user: str, level: str, shown: str) -> str:
+    # An assumption: what the service says for these kinds is not published.
+    return f"User {user} does not have {level} permission on {shown}."
+
+
+def _endpoint(_: str, level: str, shown: str) -> str:
+    # Seen in answers of a workspace (databricks-demos/dbdemos issue 218).
+    return f"User does not have permission '{level.removeprefix('CAN_').capitalize()}' on Endpoint {shown}"
+
+
+def _experiment(user: str, level: str, shown: str) -> str:
+    # Page "PERMISSION_DENIED error when accessing MLflow experiment artifacts" of the knowledge base.
+    verb = {"CAN_READ": "View"}.get(level, level.removeprefix("CAN_").capitalize())
+    return f"User {user} does not have permission to '{verb}' experiment with id {shown}"
+
+
+def _job(user: str, level: str, shown: str) -> str:
+    # databricks/cli `libs/testserver/jobs.go`, which names them as the backend's.
+    names = {
+        "CAN_VIEW": "View or Admin or Manage Run or Owner",
+        "CAN_MANAGE_RUN": "Admin or Manage Run or Owner",
+        "CAN_MANAGE": "Admin or Owner",
+        OWNER_LEVEL: "Owner",
+    }
+    return f"User {user} does not have {names[level]} permissions on job {shown}"
 
 
 @dataclass(frozen=True)
@@ -20,7 +51,16 @@ class ObjectType:
     path: str
     name: str
     levels: Mapping[str, str]
+    """What each level allows, the least first: who has one has those before it."""
     other_paths: tuple[str, ...] = ()
+    refusal: Refusal = _plain
+    for_users: str | None = None
+    """What everybody in the workspace may do, until somebody sets permissions."""
+
+    def rank(self, level: str) -> int:
+        """CAN_READ and CAN_VIEW are two names of one level."""
+        names = ["CAN_VIEW" if name == "CAN_READ" else name for name in self.levels]
+        return names.index("CAN_VIEW" if level == "CAN_READ" else level)
 
     @property
     def has_owner(self) -> bool:
@@ -49,6 +89,7 @@ OBJECT_TYPES = (
             "CAN_QUERY": "Can view and query the endpoint",
             "CAN_MANAGE": "Can view, query, edit and delete the endpoint, and change its permissions",
         },
+        refusal=_endpoint,
     ),
     ObjectType(
         "experiments",
@@ -58,6 +99,7 @@ OBJECT_TYPES = (
             "CAN_EDIT": "Can log runs to the experiment",
             "CAN_MANAGE": "Can change the experiment's permissions",
         },
+        refusal=_experiment,
     ),
     ObjectType(
         "registered-models",
@@ -79,18 +121,21 @@ OBJECT_TYPES = (
             "CAN_MANAGE": "Can edit the job and its permissions",
             "IS_OWNER": "Owns the job; exactly one principal does",
         },
+        refusal=_job,
     ),
     ObjectType(
         "sql/warehouses",
         "warehouses",
         {
+            "CAN_VIEW": "Can view the warehouse",
             "CAN_USE": "Can run queries",
             "CAN_MONITOR": "Can run queries and see the queries of others",
-            "CAN_VIEW": "Can view the warehouse",
             "CAN_MANAGE": "Can start, stop, edit and delete the warehouse",
             "IS_OWNER": "Owns the warehouse; exactly one principal does",
         },
         other_paths=("warehouses",),
+        # An assumption: the first warehouse of a workspace is there for all who work in it.
+        for_users="CAN_USE",
     ),
     ObjectType("sql/queries", "query", _QUERY_LEVELS, other_paths=("queries",)),
     ObjectType("sql/alerts", "alert", _QUERY_LEVELS, other_paths=("alerts",)),

@@ -12,12 +12,13 @@ from typing import Any
 from workspace.access.object_types import MANAGE_LEVEL, OWNER_LEVEL, ObjectType
 from workspace.documents import Documents
 from workspace.errors import invalid, not_found
+from workspace.http import Caller
+from workspace.identity.directory import ADMINS, USERS
 
 CreatorOf = Callable[[str], str | None]
 """The user name of an object's creator by the object's id, or None where there is no such object."""
 
 PRINCIPALS = ("user_name", "group_name", "service_principal_name")
-ADMINS = "admins"
 
 _KIND = "access_control_list"
 
@@ -61,6 +62,16 @@ class AccessControlLists:
         self._require_object(object_id)
         return [{"permission_level": level, "description": text} for level, text in self._type.levels.items()]
 
+    def level_of(self, caller: Caller, object_id: str) -> str | None:
+        """The highest level of a caller on an object, None for none. ApiError 404 where there is no such object."""
+        entries = self._entries(object_id)
+        if caller.admin:
+            return MANAGE_LEVEL
+        names = {("user_name", caller.user_name.casefold()), ("service_principal_name", caller.user_name.casefold())}
+        mine = names | {("group_name", name.casefold()) for name in caller.groups}
+        held = [entry["level"] for entry in entries if _principal(entry) in mine]
+        return max(held, key=self._type.rank, default=None)
+
     def _require_object(self, object_id: str) -> str:
         creator = self._creator_of(object_id)
         if creator is None:
@@ -74,8 +85,15 @@ class AccessControlLists:
         creator = self._require_object(object_id)
         stored = self._documents.get(_KIND, self._key(object_id))
         if stored is None:
-            return [{"kind": "user_name", "name": creator, "level": self._type.creator_level}]
+            return self._first_entries(creator)
         entries: list[Entry] = stored["entries"]
+        return entries
+
+    def _first_entries(self, creator: str) -> list[Entry]:
+        kind = "service_principal_name" if _is_application_id(creator) else "user_name"
+        entries = [{"kind": kind, "name": creator, "level": self._type.creator_level}]
+        if self._type.for_users:
+            entries.append({"kind": "group_name", "name": USERS, "level": self._type.for_users})
         return entries
 
     def _store(self, object_id: str, entries: list[Entry]) -> dict[str, Any]:
@@ -145,3 +163,8 @@ class AccessControlLists:
 def _principal(entry: Entry) -> tuple[str, str]:
     """User names compare without regard to case (terraform-provider-databricks issue 5183)."""
     return entry["kind"], entry["name"].casefold()
+
+
+def _is_application_id(name: str) -> bool:
+    """Users have addresses for names; whatever has none is a service principal."""
+    return "@" not in name

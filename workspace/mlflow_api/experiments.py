@@ -11,18 +11,19 @@ from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST, ErrorCode
 from starlette.routing import BaseRoute
 
 from workspace.errors import already_exists, invalid, not_found
+from workspace.identity.caller import current_caller
 from workspace.mlflow_api.wire import rpc
 
 # MLflow's store makes an experiment "0" for runs of nobody's; Databricks has none, so it is never shown.
 STORES_OWN_EXPERIMENT = "0"
+OWNER_TAG = "mlflow.ownerEmail"
 
 
 class Experiments:
     """Routes over MLflow's tracking store."""
 
-    def __init__(self, store: Any, owner: str) -> None:
+    def __init__(self, store: Any) -> None:
         self._store = store
-        self._owner = owner
 
     def routes(self) -> list[BaseRoute]:
         m: Any = messages
@@ -45,7 +46,7 @@ class Experiments:
             raise already_exists(f"Node named '{name}' already exists")
         tags = {tag.key: tag.value for tag in message.tags} | {
             # What the service adds by itself (seen in get answers of a workspace).
-            "mlflow.ownerEmail": self._owner,
+            OWNER_TAG: current_caller().user_name,
             "mlflow.experiment.sourceName": name,
             "mlflow.experimentType": "MLFLOW_EXPERIMENT",
         }

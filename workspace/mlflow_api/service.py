@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -104,9 +104,28 @@ class Mlflow:
     def creator_of_experiment(self, experiment_id: str) -> str | None:
         """The user name of an experiment's creator; None where there is no such experiment."""
         tracking = self._opener.stores().tracking
-        from workspace.mlflow_api.experiments import is_active
+        from workspace.mlflow_api.experiments import OWNER_TAG, is_active
 
-        return self._owner if is_active(tracking, experiment_id) else None
+        if not is_active(tracking, experiment_id):
+            return None
+        return str(tracking.get_experiment(experiment_id).tags.get(OWNER_TAG) or self._owner)
+
+    def experiment_of_run(self, run_id: str) -> str | None:
+        """The id of a run's experiment; None where there is no such run."""
+        return self._experiment_of(lambda store: store.get_run(run_id).info)
+
+    def experiment_of_logged_model(self, model_id: str) -> str | None:
+        """The id of a logged model's experiment; None where there is no such model."""
+        return self._experiment_of(lambda store: store.get_logged_model(model_id))
+
+    def _experiment_of(self, find: Callable[[Any], Any]) -> str | None:
+        store = self._opener.stores().tracking
+        from mlflow.exceptions import MlflowException
+
+        try:
+            return str(find(store).experiment_id)
+        except MlflowException:
+            return None
 
     def registry(self) -> Registry:
         with self._lock:
@@ -131,7 +150,7 @@ class Mlflow:
         return [
             *LegacyDialect(self.registry(), self._require_schema).routes(),
             *NativeDialect(self.registry(), self._state.metastore_id, self._require_schema).routes(),
-            *Experiments(tracking, self._owner).routes(),
+            *Experiments(tracking).routes(),
             *Runs(tracking, artifacts).routes(),
             *LoggedModels(tracking, artifacts).routes(),
         ]

@@ -111,6 +111,11 @@ class Serving:
             *self._invocations.routes(),
         ]
 
+    def id_of_endpoint(self, name: str) -> str | None:
+        """The opaque id of an endpoint by its name, None where there is no such endpoint."""
+        found = self._store.find(name)
+        return str(found["id"]) if found else None
+
     def creator_of_endpoint(self, endpoint_id: str) -> str | None:
         """The user name of an endpoint's creator by the endpoint's opaque id, None where there is no such endpoint."""
         found = [endpoint for endpoint in self._store.all() if endpoint["id"] == endpoint_id]

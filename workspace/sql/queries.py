@@ -68,6 +68,12 @@ class Queries:
             raise not_found(f"Query {query_id} does not exist.")
         return found
 
+    def owner(self, query_id: str) -> str | None:
+        """The user name of a query's owner; None where there is none, or it is in the trash."""
+        found = self._documents.get(KIND, query_id)
+        active = found is not None and found["lifecycle_state"] == ACTIVE
+        return str(found["owner_user_name"]) if found is not None and active else None
+
     def saved(self, query_id: str) -> SavedQuery:
         """A query that can be run; ApiError 404 where it is missing or in the trash."""
         found = self.get(query_id)

@@ -64,6 +64,10 @@ class Sql:
         """Raises ApiError 404 where there is no such query."""
         return self._queries.saved(query_id)
 
+    def creator_of_query(self, query_id: str) -> str | None:
+        """The user name of a saved query's owner; None where there is no such query."""
+        return self._queries.owner(query_id)
+
     def routes(self) -> list[BaseRoute]:
         queries = self._queries
         return [

@@ -1,0 +1,156 @@
+"""Warehouses, saved queries and alerts; published tables and online stores; monitors.
+
+Sources: page "Access control lists" (SQL warehouse, query and alert ACLs); docstrings of databricks-sdk 0.156
+`catalog.QualityMonitorsAPI` and `ml.FeatureStoreAPI`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from workspace.access.rules import Rights, Rule, admins_only, listed, open_to_all
+from workspace.errors import ApiError
+from workspace.http import Call, Json
+from workspace.unity_catalog.privileges import Privileges, schema_of
+from workspace.unity_catalog.securables import SCHEMA, TABLE
+
+WAREHOUSES, QUERIES, ALERTS = "sql/warehouses", "sql/queries", "alertsv2"
+_SQL = "/api/2.0/sql"
+_STORE = "/api/2.0/feature-store"
+_MONITOR = "/api/2.1/unity-catalog/tables/{table}/monitor"
+
+
+class DataRules:
+    """Rules of what reads and watches tables."""
+
+    def __init__(self, rights: Rights, privileges: Privileges) -> None:
+        self._rights = rights
+        self._privileges = privileges
+
+    def all(self) -> list[Rule]:
+        return [*self._sql(), *self._features(), *self._monitors()]
+
+    def _sql(self) -> list[Rule]:
+        statement, warehouse, query = f"{_SQL}/statements", f"{_SQL}/warehouses/{{id}}", f"{_SQL}/queries/{{id}}"
+        return [
+            # Whoever sent a statement sees it; the statement itself needs the privileges of its tables.
+            Rule(method="POST", path=statement, check=self._uses_warehouse, reads_body=True),
+            *open_to_all(
+                f"GET {statement}/{{id}}",
+                f"POST {statement}/{{id}}/cancel",
+                f"GET {statement}/{{id}}/result/chunks/{{index}}",
+                "GET /api/2.0/preview/sql/data_sources",
+                f"POST {_SQL}/queries",
+                "POST /api/2.0/alerts",
+            ),
+            Rule(
+                method="GET", path=f"{_SQL}/warehouses", show=listed("warehouses", self._sees(WAREHOUSES, "CAN_VIEW"))
+            ),
+            self._on("GET", warehouse, WAREHOUSES, "CAN_VIEW"),
+            self._on("POST", f"{warehouse}/start", WAREHOUSES, "CAN_USE"),
+            self._on("POST", f"{warehouse}/stop", WAREHOUSES, "CAN_MANAGE"),
+            self._on("POST", f"{warehouse}/edit", WAREHOUSES, "CAN_MANAGE"),
+            Rule(method="GET", path=f"{_SQL}/queries", show=listed("results", self._sees(QUERIES, "CAN_VIEW"))),
+            self._on("GET", query, QUERIES, "CAN_VIEW"),
+            self._on("PATCH", query, QUERIES, "CAN_EDIT"),
+            self._on("DELETE", query, QUERIES, "CAN_MANAGE"),
+            Rule(method="GET", path="/api/2.0/alerts", show=listed("alerts", self._sees(ALERTS, "CAN_READ"))),
+            self._on("GET", "/api/2.0/alerts/{id}", ALERTS, "CAN_READ"),
+            self._on("PATCH", "/api/2.0/alerts/{id}", ALERTS, "CAN_EDIT"),
+            self._on("DELETE", "/api/2.0/alerts/{id}", ALERTS, "CAN_MANAGE"),
+        ]
+
+    def _features(self) -> list[Rule]:
+        store, pipeline = f"{_STORE}/online-stores/{{name}}", "/api/2.0/pipelines/{pipeline_id}"
+        return [
+            Rule(
+                method="POST",
+                path=f"{_STORE}/tables/{{source}}/publish",
+                check=self._may_publish,
+                reads_body=True,
+                for_admins=True,
+            ),
+            Rule(
+                method="DELETE", path=f"{_STORE}/online-tables/{{name}}", check=self._manages("name"), for_admins=True
+            ),
+            *open_to_all(
+                f"GET {_STORE}/online-stores",
+                f"GET {store}",
+                *(f"{method} /api/2.0/online-tables/{{name}}" for method in ("GET", "DELETE")),
+                "POST /api/2.0/online-tables",
+            ),
+            # An assumption: online stores and their pipelines have access control lists that are not kept here.
+            *admins_only(
+                f"POST {_STORE}/online-stores",
+                f"PATCH {store}",
+                f"DELETE {store}",
+                "GET /api/2.0/pipelines",
+                f"GET {pipeline}",
+                f"GET {pipeline}/updates",
+                f"POST {pipeline}/updates",
+                f"GET {pipeline}/updates/{{update_id}}",
+                f"POST {pipeline}/stop",
+                f"GET {pipeline}/events",
+            ),
+        ]
+
+    def _monitors(self) -> list[Rule]:
+        reads = (_MONITOR, f"{_MONITOR}/refreshes", f"{_MONITOR}/refreshes/{{refresh}}")
+        return [
+            *(Rule(method="GET", path=path, check=self._reads("table"), for_admins=True) for path in reads),
+            *(
+                Rule(method=method, path=_MONITOR, check=self._manages("table"), for_admins=True)
+                for method in ("POST", "PUT", "DELETE")
+            ),
+            *(
+                Rule(method="POST", path=f"{_MONITOR}/{path}", check=self._manages("table"), for_admins=True)
+                for path in ("refreshes", "refreshes/{refresh}/cancel")
+            ),
+        ]
+
+    def _on(self, method: str, path: str, kind: str, level: str) -> Rule:
+        def check(call: Call) -> None:
+            _unless_missing(lambda: self._rights.require(call.caller, level, kind, call.path["id"]))
+
+        return Rule(method=method, path=path, check=check)
+
+    def _sees(self, kind: str, level: str) -> Callable[[Call, Json], bool]:
+        return lambda call, entry: self._rights.has(call.caller, level, kind, str(entry["id"]))
+
+    def _uses_warehouse(self, call: Call) -> None:
+        warehouse = str(call.body.get("warehouse_id") or "")
+        _unless_missing(lambda: self._rights.require(call.caller, "CAN_USE", WAREHOUSES, warehouse))
+
+    def _manages(self, parameter: str) -> Callable[[Call], None]:
+        return lambda call: _unless_missing(
+            lambda: self._privileges.require_manage(call.caller, TABLE, call.path[parameter].lower())
+        )
+
+    def _reads(self, parameter: str) -> Callable[[Call], None]:
+        return lambda call: _unless_missing(
+            lambda: self._privileges.require(call.caller, "SELECT", TABLE, call.path[parameter].lower())
+        )
+
+    def _may_publish(self, call: Call) -> None:
+        """SELECT on the source, and the right to make the online table, or to change the one that is there."""
+        spec = call.body.get("publish_spec")
+        online = str(spec.get("online_table_name") or "").lower() if isinstance(spec, dict) else ""
+        source = call.path["source"].lower()
+        _unless_missing(lambda: self._privileges.require(call.caller, "SELECT", TABLE, source))
+        try:
+            self._privileges.require_manage(call.caller, TABLE, online)
+        except ApiError as error:
+            if error.status not in (400, 404):
+                raise
+            _unless_missing(
+                lambda: self._privileges.require_create(call.caller, "CREATE_TABLE", SCHEMA, schema_of(online, TABLE))
+            )
+
+
+def _unless_missing(check: Callable[[], None]) -> None:
+    """What is missing, or no name at all, is refused by the service, in its own words."""
+    try:
+        check()
+    except ApiError as error:
+        if error.status not in (400, 404):
+            raise
