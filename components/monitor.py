@@ -9,17 +9,28 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
 
 import pulumi
 
 from components import databricks
 from components.dependencies import dependencies
+from components.monitor_apis import (
+    TIMEZONE,
+    CustomMetricArgs,
+    MonitorApi,
+    MonitorSpec,
+    ProblemType,
+    Watching,
+    data_quality_monitor,
+    quality_monitor,
+)
 from components.names import ThreePartName
-from components.unpack import MODEL_ID, PREDICTION, TIMESTAMP, UnpackedSchema, unpack_statement
+from components.unpack import LabelSource, UnpackedSchema, label_statement, unpack_statement
 
-TIMEZONE = "UTC"
+__all__ = ["CustomMetricArgs", "InferenceMonitor", "InferenceMonitorArgs", "LabelSource"]
+
 UNPACK_TASK = "unpack"
+LABEL_TASK = "labels"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +43,7 @@ class InferenceMonitorArgs:
     """Three-part name of the table to create and to watch."""
     schema: UnpackedSchema
     """Its declared columns."""
-    problem_type: Literal["PROBLEM_TYPE_REGRESSION", "PROBLEM_TYPE_CLASSIFICATION"]
+    problem_type: ProblemType
     """What a prediction is, which decides the quality metrics."""
     warehouse_id: str
     """SQL warehouse that creates the table and unpacks."""
@@ -50,6 +61,16 @@ class InferenceMonitorArgs:
     """Quartz expression (UTC): when new requests are unpacked."""
     monitor_cron: str | None = None
     """Quartz expression (UTC): when metrics are refreshed; on demand only when left out."""
+    custom_metrics: Sequence[CustomMetricArgs] = ()
+    """Metrics of one's own, such as what a wrong prediction costs."""
+    labels: LabelSource | None = None
+    """Where the true values are found when they arrive, however late; without it somebody else fills the column."""
+    notify_on_failure: Sequence[str] = ()
+    """E-mail addresses that hear when the monitor itself fails. Drift needs alerts (components/alerts.py)."""
+    api: MonitorApi = "quality_monitors"
+    """Which monitoring API: the stable one, or its successor in preview."""
+    output_schema_id: pulumi.Input[str] | None = None
+    """UUID of the table's schema; needed for `data_quality`."""
     keep_table: bool = False
     """Whether the table stays when the component goes; labels filled in later are nowhere else."""
     tags: Mapping[str, str] = field(default_factory=dict)
@@ -60,7 +81,8 @@ class InferenceMonitor(pulumi.ComponentResource):
     """The unpacked inference table of an endpoint, the job that fills it, and the monitor that watches it.
 
     Raises:
-        ValueError: a name is not a three-part name; nothing has been registered then.
+        ValueError: a name is not a three-part name, labels have no column to go to, or `data_quality` has no schema id;
+            nothing has been registered then.
     """
 
     monitor_table: str
@@ -72,6 +94,10 @@ class InferenceMonitor(pulumi.ComponentResource):
     def __init__(self, name: str, args: InferenceMonitorArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         unpacked = ThreePartName.parse(args.unpacked_table)
         payload = ThreePartName.parse(args.payload_table)
+        if args.labels is not None:
+            args.labels.check_against(args.schema)
+        if args.api == "data_quality" and args.output_schema_id is None:
+            raise ValueError("the data_quality API knows schemas by id; give output_schema_id, the UUID of the schema")
         super().__init__("databricks-serving:index:InferenceMonitor", name, None, opts)
         child = pulumi.ResourceOptions(parent=self, depends_on=dependencies(opts))
         self.monitor_table = str(unpacked)
@@ -84,11 +110,14 @@ class InferenceMonitor(pulumi.ComponentResource):
             query_text=unpack_statement(payload.sql, unpacked.sql, args.schema),
             opts=child,
         )
-        self.job = _unpack_job(name, args, self.query.id, self.table, child)
-        self.monitor = _quality_monitor(name, args, unpacked, self.table, child)
-        self.profile_metrics_table = self.monitor.profile_metrics_table_name
-        self.drift_metrics_table = self.monitor.drift_metrics_table_name
-        self.dashboard_id = self.monitor.dashboard_id
+        self.label_query = None if args.labels is None else _label_query(name, args, unpacked, args.labels, child)
+        label_id = None if self.label_query is None else self.label_query.id
+        self.job = _unpack_job(name, args, self.query.id, label_id, self.table, child)
+        watching = _watching(name, args, unpacked, self.table, child)
+        self.monitor = watching.resource
+        self.profile_metrics_table = watching.profile_metrics_table
+        self.drift_metrics_table = watching.drift_metrics_table
+        self.dashboard_id = watching.dashboard_id
         self.job_id = self.job.id
         self.register_outputs(
             {
@@ -125,24 +154,36 @@ def _declared_table(
     )
 
 
+def _label_query(
+    name: str, args: InferenceMonitorArgs, table: ThreePartName, labels: LabelSource, opts: pulumi.ResourceOptions
+) -> databricks.Query:
+    return databricks.Query(
+        f"{name}-labels",
+        display_name=f"{args.job_name}-labels",
+        description=f"Brings labels from {labels.table} to {table} as they arrive.",
+        warehouse_id=args.warehouse_id,
+        query_text=label_statement(table.sql, args.schema, labels),
+        opts=opts,
+    )
+
+
 def _unpack_job(
     name: str,
     args: InferenceMonitorArgs,
     query_id: pulumi.Output[str],
+    label_query_id: pulumi.Output[str] | None,
     table: databricks.SqlTable,
     opts: pulumi.ResourceOptions,
 ) -> databricks.Job:
+    # In the order of their keys, as the provider keeps them.
+    tasks = [
+        *([_sql_task(LABEL_TASK, args, label_query_id, after=UNPACK_TASK)] if label_query_id is not None else []),
+        _sql_task(UNPACK_TASK, args, query_id),
+    ]
     return databricks.Job(
         f"{name}-unpack",
         name=args.job_name,
-        tasks=[
-            databricks.JobTaskArgs(
-                task_key=UNPACK_TASK,
-                sql_task=databricks.JobTaskSqlTaskArgs(
-                    warehouse_id=args.warehouse_id, query=databricks.JobTaskSqlTaskQueryArgs(query_id=query_id)
-                ),
-            )
-        ],
+        tasks=tasks,
         schedule=databricks.JobScheduleArgs(
             quartz_cron_expression=args.unpack_cron, timezone_id=TIMEZONE, pause_status="UNPAUSED"
         ),
@@ -154,39 +195,38 @@ def _unpack_job(
     )
 
 
-def _quality_monitor(
+def _sql_task(
+    key: str, args: InferenceMonitorArgs, query_id: pulumi.Output[str], *, after: str | None = None
+) -> databricks.JobTaskArgs:
+    return databricks.JobTaskArgs(
+        task_key=key,
+        depends_ons=None if after is None else [databricks.JobTaskDependsOnArgs(task_key=after)],
+        sql_task=databricks.JobTaskSqlTaskArgs(
+            warehouse_id=args.warehouse_id, query=databricks.JobTaskSqlTaskQueryArgs(query_id=query_id)
+        ),
+    )
+
+
+def _watching(
     name: str,
     args: InferenceMonitorArgs,
     table: ThreePartName,
     declared: databricks.SqlTable,
     opts: pulumi.ResourceOptions,
-) -> databricks.QualityMonitor:
-    schedule = (
-        None
-        if args.monitor_cron is None
-        else databricks.QualityMonitorScheduleArgs(quartz_cron_expression=args.monitor_cron, timezone_id=TIMEZONE)
-    )
-    return databricks.QualityMonitor(
-        name,
-        table_name=str(table),
-        output_schema_name=f"{table.catalog}.{table.schema}",
+) -> Watching:
+    spec = MonitorSpec(
+        table=table,
+        problem_type=args.problem_type,
+        label_column=args.schema.label_column,
         assets_dir=args.assets_dir,
-        inference_log=databricks.QualityMonitorInferenceLogArgs(
-            granularities=list(args.granularities),
-            timestamp_col=TIMESTAMP,
-            model_id_col=MODEL_ID,
-            prediction_col=PREDICTION,
-            label_col=args.schema.label_column,
-            problem_type=args.problem_type,
-        ),
-        slicing_exprs=list(args.slicing_exprs) or None,
-        baseline_table_name=args.baseline_table,
-        schedule=schedule,
-        # The provider marks neither as replacing, and its update call goes to the new name or leaves the folder out.
-        opts=pulumi.ResourceOptions.merge(
-            opts,
-            pulumi.ResourceOptions(
-                depends_on=[declared], replace_on_changes=["tableName", "assetsDir"], delete_before_replace=True
-            ),
-        ),
+        granularities=args.granularities,
+        slicing_exprs=args.slicing_exprs,
+        baseline_table=args.baseline_table,
+        cron=args.monitor_cron,
+        custom_metrics=args.custom_metrics,
+        notify_on_failure=args.notify_on_failure,
     )
+    after = pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=[declared]))
+    if args.output_schema_id is not None and args.api == "data_quality":
+        return data_quality_monitor(name, spec, declared.table_id, args.output_schema_id, after)
+    return quality_monitor(name, spec, after)

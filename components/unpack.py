@@ -12,6 +12,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from components.names import ThreePartName
+
 # Names the unpacked table gives to what the inference table says of every request.
 REQUEST_ID = "request_id"
 RECORD_INDEX = "record_index"
@@ -80,6 +82,61 @@ class UnpackedSchema:
         """All columns in order: name to Databricks SQL type."""
         label = {} if self.label_column is None else {self.label_column: self.label_type}
         return {**OWN_COLUMNS, **self.record_columns, PREDICTION: self.prediction_type, **label}
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelSource:
+    """A table that knows the true values, sooner or later."""
+
+    table: str
+    """Its three-part name."""
+    column: str
+    """Its column with the true value."""
+    keys: Mapping[str, str]
+    """Its key columns, each with the column of the unpacked table that holds the same value."""
+
+    def __post_init__(self) -> None:
+        ThreePartName.parse(self.table, what="label table")
+        if not self.keys:
+            raise ValueError(f"labels of {self.table} have no keys; name the columns that tell whose label it is")
+        for column in (self.column, *self.keys, *self.keys.values()):
+            if not _COLUMN.fullmatch(column):
+                raise ValueError(f"{column!r} is no column name of {self.table}; use letters, digits and underscores")
+
+    def check_against(self, schema: UnpackedSchema) -> None:
+        """Raises ValueError where the unpacked table has no label column, or not the columns that the keys name."""
+        if schema.label_column is None:
+            raise ValueError(f"labels of {self.table} have no column to go to; set label_column")
+        known = {name.lower() for name in schema.columns()}
+        if unknown := [name for name in self.keys.values() if name.lower() not in known]:
+            raise ValueError(
+                f"labels of {self.table} are found by {', '.join(unknown)}, which the unpacked table does not have; "
+                f"it has {', '.join(schema.columns())}"
+            )
+
+
+def label_statement(unpacked_table: str, schema: UnpackedSchema, labels: LabelSource) -> str:
+    """The MERGE that fills labels where they are missing or were corrected; it can run again at any time.
+
+    A key with several different labels is left alone: nobody can say which is true.
+
+    Args:
+        unpacked_table: three-part name of the unpacked table, quoted where SQL needs it.
+    """
+    label, keys = schema.label_column, labels.keys
+    selected = ", ".join(keys)
+    matched = " AND ".join(f"u.{mine} = l.{theirs}" for theirs, mine in keys.items())
+    value = f"CAST(l.label AS {schema.label_type.upper()})"
+    return f"""MERGE INTO {unpacked_table} AS u
+USING (
+  SELECT {selected}, max({labels.column}) AS label
+  FROM {ThreePartName.parse(labels.table).sql}
+  WHERE {labels.column} IS NOT NULL
+  GROUP BY {selected}
+  HAVING count(DISTINCT {labels.column}) = 1
+) AS l
+ON {matched}
+WHEN MATCHED AND NOT (u.{label} <=> {value}) THEN UPDATE SET {label} = {value}"""
 
 
 def unpack_statement(payload_table: str, unpacked_table: str, schema: UnpackedSchema) -> str:

@@ -9,7 +9,8 @@ from typing import Any
 import pulumi
 from pulumi.runtime import MockCallArgs, MockResourceArgs, Mocks, set_mocks
 
-COMPUTED = {
+COMPUTED: dict[str, dict[str, Any]] = {
+    "databricks:index/sqlTable:SqlTable": {"tableId": "table-uuid"},
     "databricks:index/modelServing:ModelServing": {
         "endpointUrl": "https://host/serving-endpoints/ep/invocations",
         "servingEndpointId": "opaque-id",

@@ -16,7 +16,12 @@ from components.alerts import (
 )
 from tests.unit.recording import Recording, record
 
-DRIFT: dict[str, Any] = {"table": "c.s.drift", "columns": ["prediction", "churn"], "measure": "js_distance", "limit": 0.19}
+DRIFT: dict[str, Any] = {
+    "table": "c.s.drift",
+    "columns": ["prediction", "churn"],
+    "measure": "js_distance",
+    "limit": 0.19,
+}
 QUALITY: dict[str, Any] = {"table": "c.s.profile", "measure": "f1_score.macro", "limit": 0.5, "comparison": "LESS_THAN"}
 
 

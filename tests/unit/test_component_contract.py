@@ -12,7 +12,15 @@ import pulumi
 import pytest
 
 from components.ai_gateway import AiGatewayArgs, GuardrailArgs, InferenceTableArgs, RateLimitArgs
-from components.monitor import InferenceMonitor, InferenceMonitorArgs
+from components.alerts import (
+    DriftAlertArgs,
+    FreshnessAlertArgs,
+    QualityAlertArgs,
+    ServingAlerts,
+    ServingAlertsArgs,
+    TrafficAlertArgs,
+)
+from components.monitor import CustomMetricArgs, InferenceMonitor, InferenceMonitorArgs, LabelSource
 from components.online_store import FeatureOnlineStore, FeatureOnlineStoreArgs
 from components.online_table import FeatureOnlineTable, FeatureOnlineTableArgs
 from components.provisioned_throughput import (
@@ -22,7 +30,13 @@ from components.provisioned_throughput import (
 )
 from components.served_entity import ExternalModelArgs, FoundationModelArgs, ServedEntityArgs
 from components.serving_endpoint import ServingEndpoint, ServingEndpointArgs
-from tests.unit import test_monitor, test_online_features, test_provisioned_throughput, test_serving_endpoint
+from tests.unit import (
+    test_alerts,
+    test_monitor,
+    test_online_features,
+    test_provisioned_throughput,
+    test_serving_endpoint,
+)
 from tests.unit.recording import record
 
 ROOT = Path(__file__).parents[2]
@@ -31,6 +45,7 @@ BUILDERS: dict[str, Callable[[pulumi.ResourceOptions], pulumi.ComponentResource]
     "FeatureOnlineTable": lambda opts: FeatureOnlineTable(
         "one", test_online_features.table_args(readers=["sp-serving"]), opts
     ),
+    "ServingAlerts": lambda opts: ServingAlerts("one", test_alerts.args(), opts),
     "ServingEndpoint": lambda opts: ServingEndpoint("one", test_serving_endpoint.args(), opts),
     "InferenceMonitor": lambda opts: InferenceMonitor("one", test_monitor.args(), opts),
     "ProvisionedThroughputEndpoint": lambda opts: ProvisionedThroughputEndpoint(
@@ -51,6 +66,13 @@ ARGUMENTS = [
     AiGatewayArgs,
     RateLimitArgs,
     GuardrailArgs,
+    ServingAlertsArgs,
+    TrafficAlertArgs,
+    FreshnessAlertArgs,
+    DriftAlertArgs,
+    QualityAlertArgs,
+    CustomMetricArgs,
+    LabelSource,
 ]
 
 
@@ -76,7 +98,12 @@ def test_every_child_has_the_component_as_its_parent(name: str) -> None:
 
     def build() -> Any:
         component = BUILDERS[name](pulumi.ResourceOptions())
-        children = [value for value in vars(component).values() if isinstance(value, pulumi.CustomResource)]
+        values = [
+            part
+            for value in vars(component).values()
+            for part in (value.values() if isinstance(value, dict) else [value])
+        ]
+        children = [value for value in values if isinstance(value, pulumi.CustomResource)]
         assert children
         return pulumi.Output.all(*(child.urn for child in children)).apply(urns.extend)
 

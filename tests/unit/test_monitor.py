@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pulumi
 import pytest
 
-from components.monitor import InferenceMonitor, InferenceMonitorArgs
+from components.monitor import CustomMetricArgs, InferenceMonitor, InferenceMonitorArgs, LabelSource
 from components.unpack import UnpackedSchema
 from tests.unit.recording import Recording, record
 
@@ -94,3 +95,107 @@ def test_the_table_with_its_labels_outlives_the_component_where_that_is_asked_fo
     record(lambda: InferenceMonitor("monitor", args(keep_table=keep), options).monitor.id)
     assert kept["databricks:index/sqlTable:SqlTable"] is keep
     assert not kept["databricks:index/job:Job"]
+
+
+EXPECTED_LOSS = CustomMetricArgs(
+    name="expected_loss",
+    definition="avg(CASE WHEN {{prediction_col}} != {{label_col}} AND {{label_col}} = 'Yes' "
+    "THEN -monthly_charges ELSE 0 END)",
+)
+
+
+def test_a_custom_metric_keeps_its_template_and_its_type_is_a_field_of_double() -> None:
+    (metric,) = build(custom_metrics=[EXPECTED_LOSS]).one(":QualityMonitor")["customMetrics"]
+    assert metric["type"] == "CUSTOM_METRIC_TYPE_AGGREGATE"
+    assert metric["inputColumns"] == [":table"]
+    assert "{{prediction_col}} != {{label_col}}" in metric["definition"]
+    assert json.loads(metric["outputDataType"]) == {
+        "metadata": {},
+        "name": "output",
+        "nullable": True,
+        "type": "double",
+    }
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"name": "a b"}, "becomes a column"),
+        ({"input_columns": []}, "no input columns"),
+        ({"type": "DRIFT"}, "{{current_df}}"),
+    ],
+)
+def test_a_metric_that_cannot_be_computed_is_refused(changes: dict[str, Any], message: str) -> None:
+    values: dict[str, Any] = {"name": "m", "definition": "avg(x)", **changes}
+    with pytest.raises(ValueError, match=message):
+        CustomMetricArgs(**values)
+
+
+def test_labels_are_brought_after_the_requests_and_in_the_order_the_provider_keeps() -> None:
+    labels = LabelSource(table="c.s.rides", column="fare", keys={"zip": "pickup_zip"})
+    recording = build(labels=labels)
+    assert recording.one(":Job")["tasks"] == [
+        {
+            "taskKey": "labels",
+            "dependsOns": [{"taskKey": "unpack"}],
+            "sqlTask": {"warehouseId": "warehouse", "query": {"queryId": "monitor-labels-id"}},
+        },
+        {"taskKey": "unpack", "sqlTask": {"warehouseId": "warehouse", "query": {"queryId": "monitor-unpack-id"}}},
+    ]
+    texts = [query["queryText"] for query in recording.of_type(":Query")]
+    assert texts[0].startswith("MERGE INTO `p03`.`e2e_demo_simon`.`taxi_unpacked` AS u")
+
+
+def test_the_successor_is_told_the_same_in_its_own_words() -> None:
+    recording = build(
+        api="data_quality",
+        output_schema_id="schema-uuid",
+        granularities=["1 day", "30 minutes"],
+        slicing_exprs=["pickup_zip"],
+        custom_metrics=[EXPECTED_LOSS],
+        monitor_cron="0 0 6 * * ?",
+        notify_on_failure=["ops@example.com"],
+    )
+    assert recording.of_type(":QualityMonitor") == []
+    monitor = recording.one(":DataQualityMonitor")
+    assert (monitor["objectType"], monitor["objectId"]) == ("table", "table-uuid")
+    config = monitor["dataProfilingConfig"]
+    assert config["outputSchemaId"] == "schema-uuid"
+    assert config["inferenceLog"] == {
+        "granularities": ["AGGREGATION_GRANULARITY_1_DAY", "AGGREGATION_GRANULARITY_30_MINUTES"],
+        "timestampColumn": "inference_timestamp",
+        "modelIdColumn": "served_entity_id",
+        "predictionColumn": "prediction",
+        "labelColumn": "fare_amount",
+        "problemType": "INFERENCE_PROBLEM_TYPE_REGRESSION",
+    }
+    assert config["customMetrics"][0]["type"] == "DATA_PROFILING_CUSTOM_METRIC_TYPE_AGGREGATE"
+    assert config["notificationSettings"] == {"onFailure": {"emailAddresses": ["ops@example.com"]}}
+    assert config["schedule"] == {"quartzCronExpression": "0 0 6 * * ?", "timezoneId": "UTC"}
+
+
+def test_who_hears_of_failures_is_told_to_the_monitor() -> None:
+    monitor = build(notify_on_failure=["ops@example.com"]).one(":QualityMonitor")
+    assert monitor["notifications"] == {"onFailure": {"emailAddresses": ["ops@example.com"]}}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"api": "data_quality"}, "give output_schema_id"),
+        ({"labels": LabelSource(table="c.s.t", column="x", keys={"a": "nowhere"})}, "found by nowhere"),
+        (
+            {
+                "labels": LabelSource(table="c.s.t", column="x", keys={"a": "pickup_zip"}),
+                "schema": UnpackedSchema(record_columns={"pickup_zip": "int"}, prediction_type="double"),
+            },
+            "set label_column",
+        ),
+    ],
+)
+def test_what_cannot_be_watched_is_refused_before_anything_is_registered(changes: dict[str, Any], message: str) -> None:
+    def broken() -> None:
+        with pytest.raises(ValueError, match=message):
+            InferenceMonitor("monitor", args(**changes))
+
+    assert record(broken).resources == []

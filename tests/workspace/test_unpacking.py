@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from components.names import ThreePartName
-from components.unpack import UnpackedSchema, unpack_statement
+from components.unpack import LabelSource, UnpackedSchema, label_statement, unpack_statement
 from tests.support.warehouse import Warehouse
 
 SCHEMA = UnpackedSchema(record_columns={"zip": "int", "miles": "double"}, prediction_type="double")
@@ -33,3 +33,33 @@ def test_every_record_becomes_a_row_once_also_where_an_answer_is_short(sql: Ware
         ["r1", "1", "2", None, None],
         ["r2", "0", "3", "1.5", "8.0"],
     ]
+
+
+def test_labels_arrive_late_are_corrected_and_ambiguous_ones_are_left_alone(sql: Warehouse) -> None:
+    schema = UnpackedSchema(
+        record_columns={"customer": "string", "day": "date"},
+        prediction_type="string",
+        label_column="churn",
+        label_type="string",
+    )
+    columns = ", ".join(f"{name} {kind}" for name, kind in schema.columns().items())
+    sql.execute(f"CREATE TABLE l_unpacked ({columns})")
+    sql.execute("CREATE TABLE l_truth (id STRING, churned STRING)")
+    sql.execute(
+        "INSERT INTO l_unpacked (request_id, customer, prediction) VALUES "
+        "('r1', 'a', 'No'), ('r2', 'b', 'No'), ('r3', 'c', 'No'), ('r4', 'd', 'No')"
+    )
+    labels = LabelSource(table=sql.full("l_truth"), column="churned", keys={"id": "customer"})
+    statement = label_statement(ThreePartName.parse(sql.full("l_unpacked")).sql, schema, labels)
+
+    def known() -> dict[str, str | None]:
+        return {str(row[0]): row[1] for row in sql.rows("SELECT customer, churn FROM l_unpacked")}
+
+    sql.execute("INSERT INTO l_truth VALUES ('a', 'Yes'), ('b', NULL), ('c', 'Yes'), ('c', 'No')")
+    sql.execute(statement)
+    assert known() == {"a": "Yes", "b": None, "c": None, "d": None}
+    sql.execute("UPDATE l_truth SET churned = 'No' WHERE id IN ('a', 'b')")
+    sql.execute("INSERT INTO l_truth VALUES ('d', 'Yes'), ('d', 'Yes')")
+    sql.execute(statement)
+    sql.execute(statement)
+    assert known() == {"a": "No", "b": "No", "c": None, "d": "Yes"}
