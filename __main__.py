@@ -6,18 +6,20 @@ from __future__ import annotations
 
 import pulumi
 
+from components.alerts import ServingAlerts
 from components.config import OBSERVED
 from components.cost import estimate
 from components.dynamic import ModelAlias, ModelAliasArgs, SmokeQuery, SmokeQueryArgs
 from components.inference_table import check_location, gateway_of, inference_table_of
-from components.monitor import InferenceMonitor, InferenceMonitorArgs
+from components.monitor import InferenceMonitor
 from components.online_store import FeatureOnlineStore, FeatureOnlineStoreArgs
 from components.online_table import FeatureOnlineTable, FeatureOnlineTableArgs
 from components.outputs import export_outputs
 from components.registry import check_versions_exist, resolve_aliases, served_entities
 from components.serving_endpoint import EndpointPermission, ServingEndpoint, ServingEndpointArgs
 from components.smoke import smoke_cases
-from components.stack import connect, load_stack_config
+from components.stack import connect, load_stack_config, schema_id_of
+from components.watching import alert_args, monitor_args
 
 config = load_stack_config()
 client = connect()
@@ -122,23 +124,20 @@ monitor = None
 if config.monitor is not None and endpoint.payload_table is not None:
     monitor = InferenceMonitor(
         "monitor",
-        InferenceMonitorArgs(
-            payload_table=endpoint.payload_table,
-            unpacked_table=endpoint.payload_table.removesuffix("_payload") + "_unpacked",
-            schema=config.monitor.unpacked,
-            problem_type=config.monitor.problem_type,
-            warehouse_id=config.warehouse_id,
-            assets_dir=config.monitor.assets_dir,
-            job_name=f"{config.endpoint.name}-unpack",
-            granularities=config.monitor.granularities,
-            slicing_exprs=config.monitor.slicing_exprs,
-            baseline_table=config.monitor.baseline_table,
-            unpack_cron=config.monitor.unpack_cron,
-            monitor_cron=config.monitor.monitor_cron,
-            keep_table=config.defaults.keeps_monitored_table,
-            tags=config.endpoint.tags,
+        monitor_args(
+            config,
+            config.monitor,
+            endpoint.payload_table,
+            output_schema_id=schema_id_of(config, client) if config.monitor.api == "data_quality" else None,
         ),
         pulumi.ResourceOptions(depends_on=[endpoint]),
+    )
+alerts = None
+if config.alerts is not None:
+    alerts = ServingAlerts(
+        "alerts",
+        alert_args(config, config.alerts, endpoint.payload_table, monitor),
+        pulumi.ResourceOptions(depends_on=[endpoint, *([] if monitor is None else [monitor])]),
     )
 
 by_name = {entity.entity_name: entity for entity in entities}
@@ -172,5 +171,6 @@ export_outputs(
         "dashboard_id": monitor and monitor.dashboard_id,
         "job_ids": {} if monitor is None else {"unpack": monitor.job_id},
         "cost": cost.output(),
+        "alert_ids": {} if alerts is None else alerts.alert_ids,
     }
 )

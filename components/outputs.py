@@ -71,6 +71,7 @@ class StackOutputs(_Document):
     drift_metrics_table: str | None
     dashboard_id: str | None
     job_ids: dict[str, str]
+    alert_ids: dict[str, str] = Field(default_factory=dict, description="Short name of an alert to its id. Since 1.1.")
     cost: CostOutput | None = Field(default=None, description="Since 1.1.")
 
 

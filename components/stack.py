@@ -17,6 +17,7 @@ from pulumi.runtime import is_config_secret
 from components.config import StackConfig
 from components.config.errors import StackConfigError, parse_stack_config
 from components.dynamic.client import SETTINGS, WorkspaceConnectionError, workspace_client
+from components.dynamic.errors import WorkspaceError, asking
 from components.environments import ENVIRONMENTS
 
 if TYPE_CHECKING:
@@ -77,6 +78,23 @@ def connect() -> WorkspaceClient:
         return workspace_client({config.full_key(name): config.get(name) for name in SETTINGS})
     except WorkspaceConnectionError as error:
         raise pulumi.RunError(str(error)) from None
+
+
+def schema_id_of(config: StackConfig, client: WorkspaceClient) -> str:
+    """The UUID of the stack's schema, which the newer monitoring API knows schemas by.
+
+    Raises:
+        pulumi.RunError: the schema is not there, or the workspace did not say.
+    """
+    name = f"{config.catalog}.{config.schema_name}"
+    try:
+        with asking(f"reading schema {name}"):
+            found = client.schemas.get(name)
+    except WorkspaceError as error:
+        raise pulumi.RunError(str(error)) from None
+    if found.schema_id is None:
+        raise pulumi.RunError(f"reading schema {name}: the answer names no schema_id; use monitor.api quality_monitors")
+    return found.schema_id
 
 
 def _guard_host(config: StackConfig, stack: str) -> None:

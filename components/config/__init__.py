@@ -4,6 +4,7 @@ The engine hands the object over as it stands in `Pulumi.<stack>.yaml`; keys are
 reported at once, each with its path, the value received and the fix (`components/config/errors.py`).
 """
 
+from components.config.alerts import AlertsConfig
 from components.config.endpoint import (
     EndpointConfig,
     InferenceTableConfig,
@@ -22,6 +23,7 @@ from components.config.stack import StackConfig
 __all__ = [
     "NEWEST",
     "OBSERVED",
+    "AlertsConfig",
     "EndpointConfig",
     "FeatureTableConfig",
     "InferenceTableConfig",

@@ -7,17 +7,37 @@ from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from components.config.fields import (
-    Cron,
-    Section,
-)
+from components.config.fields import Cron, Email, Filled, Section
+from components.monitor_apis import CustomMetricArgs, MetricType, MonitorApi
 from components.names import (
     ThreePartName,
 )
-from components.unpack import UnpackedSchema
+from components.unpack import LabelSource, UnpackedSchema
 
 # Of the monitoring API, in the words of `QualityMonitor`.
 _GRANULARITY = re.compile(r"5 minutes|30 minutes|1 hour|1 day|[1-4] weeks?|1 month|1 year")
+
+
+class CustomMetricConfig(Section):
+    """A metric of one's own."""
+
+    name: Filled
+    definition: Filled = Field(description="SQL with {{prediction_col}}, {{label_col}}, {{input_column}} ...")
+    type: MetricType = "AGGREGATE"
+    input_columns: list[Filled] = Field(default_factory=lambda: [":table"], min_length=1)
+
+    @model_validator(mode="after")
+    def _as_the_monitor_takes_it(self) -> CustomMetricConfig:
+        CustomMetricArgs(name=self.name, definition=self.definition, type=self.type, input_columns=self.input_columns)
+        return self
+
+
+class LabelsConfig(Section):
+    """Where true values are found when they arrive."""
+
+    table: Filled = Field(description="Table; in the stack's catalog and schema unless it has three parts.")
+    column: Filled = Field(description="Its column with the true value.")
+    keys: dict[str, str] = Field(min_length=1, description="Its key columns, each with the unpacked table's column.")
 
 
 class MonitorConfig(Section):
@@ -30,6 +50,13 @@ class MonitorConfig(Section):
     prediction_type: str = Field(default="double", description="Databricks SQL type of a prediction.")
     label_column: str | None = Field(default=None, description="Column for the true value, filled when it is known.")
     label_type: str = "double"
+    labels: LabelsConfig | None = Field(default=None, description="Where labels come from; by others when left out.")
+    table: Filled | None = Field(
+        default=None, description="Name of the unpacked table; `<inferenceTable.prefix>_unpacked` when left out."
+    )
+    custom_metrics: list[CustomMetricConfig] = Field(default_factory=list)
+    notify_on_failure: list[Email] = Field(default_factory=list, description="Of the monitor itself; drift: alerts.")
+    api: MonitorApi = Field(default="quality_monitors", description="The stable API, or its successor in preview.")
     granularities: list[str] = Field(default_factory=lambda: ["1 day"], min_length=1)
     slicing_exprs: list[str] = Field(default_factory=list)
     baseline_table: str | None = None
@@ -66,5 +93,9 @@ class MonitorConfig(Section):
 
     @model_validator(mode="after")
     def _makes_a_table(self) -> MonitorConfig:
-        _ = self.unpacked
+        unpacked = self.unpacked
+        if self.labels is not None:
+            # The table's catalog and schema are the stack's; here it is about columns.
+            table = self.labels.table if self.labels.table.count(".") == 2 else f"c.s.{self.labels.table}"
+            LabelSource(table=table, column=self.labels.column, keys=self.labels.keys).check_against(unpacked)
         return self

@@ -7,6 +7,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
+from components.config.alerts import AlertsConfig
 from components.config.endpoint import EndpointConfig, ModelConfig
 from components.config.features import FeatureTableConfig, OnlineStoreConfig
 from components.config.fields import (
@@ -41,6 +42,7 @@ class StackConfig(Section):
     endpoint: EndpointConfig
     smoke: SmokeConfig
     monitor: MonitorConfig | None = None
+    alerts: AlertsConfig | None = None
 
     @model_validator(mode="after")
     def _across_fields(self) -> StackConfig:
@@ -49,6 +51,7 @@ class StackConfig(Section):
             *self._version_problems(),
             *self._table_problems(),
             *self._monitor_problems(),
+            *self._alert_problems(),
         ]
         if problems:
             raise ValueError("\n".join(problems))
@@ -108,3 +111,14 @@ class StackConfig(Section):
                 "monitor: there is no inference table to watch; set endpoint.inferenceTable.prefix or remove monitor"
             ]
         return []
+
+    def _alert_problems(self) -> Iterator[str]:
+        if self.alerts is None:
+            return
+        if self.alerts.asks_the_inference_table and self.endpoint.inference_table is None:
+            yield (
+                "alerts: limits on errors, latency and tokens are read from the inference table, and there is none; "
+                "set endpoint.inferenceTable.prefix or remove them"
+            )
+        if self.alerts.asks_the_monitor and self.monitor is None:
+            yield "alerts: drift and quality are read from the monitor's tables; add monitor or remove them"

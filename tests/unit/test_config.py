@@ -223,3 +223,44 @@ def test_one_key_has_one_limit_in_the_stack_file() -> None:
     values = stack_values()
     values["endpoint"]["limits"] = [{"calls": 5}, {"calls": 6}]
     assert "endpoint.limits: has more than one limit for endpoint" in refusal(values)
+
+
+def test_alerts_that_have_nothing_to_ask_are_refused_with_what_is_missing() -> None:
+    values = stack_values()
+    del values["endpoint"]["inferenceTable"], values["monitor"]
+    values["alerts"] = {
+        "emails": ["a@example.com"],
+        "maxErrorShare": 0.01,
+        "drift": {"x": {"columns": ["prediction"], "measure": "js_distance", "limit": 0.2}},
+    }
+    text = refusal(values)
+    assert "alerts: limits on errors, latency and tokens are read from the inference table" in text
+    assert "alerts: drift and quality are read from the monitor's tables" in text
+
+
+@pytest.mark.parametrize(
+    ("alerts", "message"),
+    [
+        ({"maxErrorShare": 0.01}, "alerts: tells nobody; add emails or destinations"),
+        ({"emails": ["a@example.com"]}, "alerts: has no limit"),
+        ({"emails": ["a@example.com"], "maxErrorShare": 1.0}, "alerts.maxErrorShare"),
+        ({"emails": ["a@example.com"], "maxTokens": 1, "cron": "hourly"}, "is no Quartz expression"),
+    ],
+)
+def test_alerts_that_nobody_hears_or_that_never_ask_are_refused(alerts: dict[str, Any], message: str) -> None:
+    assert message in refusal({**stack_values(), "alerts": alerts})
+
+
+def test_labels_and_metrics_of_a_monitor_are_checked_against_its_columns() -> None:
+    values = stack_values()
+    values["monitor"].update(
+        labelColumn="fare",
+        labels={"table": "rides", "column": "fare", "keys": {"zip": "nowhere"}},
+        customMetrics=[{"name": "a b", "definition": "avg(x)"}],
+    )
+    text = refusal(values)
+    assert "monitor.customMetrics[0]: custom metric 'a b' becomes a column" in text
+    del values["monitor"]["customMetrics"]
+    assert "found by nowhere, which the unpacked table does not have" in refusal(values)
+    values["monitor"]["labels"]["keys"] = {"zip": "pickup_zip"}
+    assert parse(values).monitor is not None

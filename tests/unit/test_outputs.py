@@ -36,6 +36,7 @@ VALUES: dict[str, Any] = {
     "dashboard_id": None,
     "job_ids": {},
     "cost": None,
+    "alert_ids": {},
 }
 
 
