@@ -171,7 +171,7 @@ class TrafficRolloutProvider(WorkspaceProvider):
                 raise ProviderError(self._headline(wanted, "is not begun"), found.decision.says)
             return self._drive(wanted, inputs, olds, found, lease, id_)
         finally:
-            self._give_up(lease)
+            self._give_up(lease, finished=engine.is_waiting())
 
     def _drive(
         self, wanted: Inputs, inputs: Props, olds: Outputs | None, found: Survey, lease: Lease, id_: str
@@ -243,9 +243,9 @@ class TrafficRolloutProvider(WorkspaceProvider):
     def _headline(self, wanted: Inputs, what: str) -> str:
         return f"release of version {wanted.wanted.version} on endpoint {wanted.endpoint_name} {what}"
 
-    def _give_up(self, lease: Lease) -> None:
+    def _give_up(self, lease: Lease, *, finished: bool) -> None:
         try:
-            lease.give_up()
+            lease.give_up(finished=finished)
         except WorkspaceError as error:
             engine.warn(
                 self.redact(f"the lease on the endpoint could not be given back, it runs out by itself: {error}")

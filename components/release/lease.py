@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from components.dynamic.errors import ProviderError
+from components.dynamic.errors import ProviderError, WorkspaceError
 from components.release.live import Endpoint, patch_tags, read_endpoint
 
 if TYPE_CHECKING:
@@ -22,6 +22,8 @@ LEASE_TAG = "release_lease"
 ABORT_TAG = "release_abort"
 ANY_RELEASE = "any"
 _SETTLE_SECONDS = 0.2
+# A lease that is not given back keeps the next driver waiting, and shows as a tag that the stack does not declare.
+_GIVE_UP_PAUSES = (1.0, 4.0)
 
 
 class ReleaseClock(Protocol):
@@ -105,7 +107,13 @@ class Lease:
             if not self._is_waited_for():
                 raise LostError("the engine that asked for the release is gone")
             again = holder_of(read_endpoint(self._client, self._endpoint).tags)
-            if again is not None and again != other:
+            if again is None:
+                raise OthersLeaseError(
+                    f"endpoint {self._endpoint}: release {other.release} was at work on it and has just ended, so "
+                    "what was previewed may not be what is to be done now",
+                    "Run `pulumi up` again",
+                )
+            if again != other and again.until > self._clock.wall():
                 raise self._taken(again)
             other = again
         now = self._clock.wall()
@@ -142,13 +150,30 @@ class Lease:
             raise AbortedError("the abort tag of the endpoint")
         return found
 
-    def give_up(self) -> None:
-        """Removes the lease, if it is still this driver's, and an abort that has been obeyed. Raises WorkspaceError."""
+    def give_up(self, *, finished: bool) -> None:
+        """Ends the lease, if it is still this driver's. Raises WorkspaceError.
+
+        Args:
+            finished: removes it, and an abort that has been obeyed. Otherwise it is left as one that has run out, so
+                that a driver that waits for it can tell a release that was left from one that has ended.
+        """
+        for pause in _GIVE_UP_PAUSES:
+            try:
+                self._end(finished=finished)
+                return
+            except WorkspaceError:
+                self._clock.sleep(pause)
+        self._end(finished=finished)
+
+    def _end(self, *, finished: bool) -> None:
         tags = read_endpoint(self._client, self._endpoint).tags
         holder = holder_of(tags)
         if holder is None or (holder.release, holder.fence) != (self._release, self._fence):
             return
-        patch_tags(self._client, self._endpoint, {}, [tag for tag in (LEASE_TAG, ABORT_TAG) if tag in tags])
+        if finished:
+            patch_tags(self._client, self._endpoint, {}, [tag for tag in (LEASE_TAG, ABORT_TAG) if tag in tags])
+        else:
+            self._write(self._clock.wall() - self._seconds)
 
     def _write(self, now: float) -> None:
         until = now + self._seconds

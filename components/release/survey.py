@@ -123,7 +123,10 @@ def standby_after(decision: Decision, found: Found, plan: Plan) -> tuple[str, ..
         # Nothing new: a release that is given up, or traffic that was moved by hand, makes nobody a standby.
         return tuple(name for name in known.standby if name in found.endpoint.entities and _stands(name, found))
     serving = [name for name, share in good if share and name != candidate]
-    return (max(serving, key=lambda name: percent_of(good, name)),) if serving else ()
+    if serving:
+        return (max(serving, key=lambda name: percent_of(good, name)),)
+    # A release that was over when its driver was killed, before the state could be told.
+    return (known.serving,) if known is not None and known.serving in found.endpoint.entities else ()
 
 
 def _stands(name: str, found: Found) -> bool:

@@ -350,4 +350,6 @@ def response(
 def install(fake: FakeServing, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every request of this process goes to the fake; the SDK's own pauses pass at once."""
     monkeypatch.setattr(requests.Session, "send", lambda _session, request, **_: fake.send(request))
+    # Looking for proxies in the environment takes longer than the call.
+    monkeypatch.setattr("requests.sessions.get_environ_proxies", lambda *_, **__: {})
     monkeypatch.setattr("databricks.sdk.clock.RealClock.sleep", lambda _clock, seconds: fake.sleep(min(seconds, 0.01)))
