@@ -68,6 +68,10 @@ class Publishing:
             if self._tables.find(online_name) is not None:
                 raise already_exists(f"Table '{online_name}' already exists and is not an online table.")
             return None
+        if published["kind"] != PUBLISHED:
+            raise already_exists(
+                f"Table '{online_name}' already exists as a synced table of {published['online_store']}."
+            )
         for field, asked in (
             ("source_table", source.full_name),
             ("online_store", spec["online_store"]),
@@ -80,9 +84,9 @@ class Publishing:
                 )
         return published
 
-    def add(self, source: Table, online_name: str, spec: Json, pipeline_id: str, creator: str) -> Json:
-        """Record a new online table, and show it in Unity Catalog."""
-        published = {
+    def described(self, source: Table, online_name: str, spec: Json, creator: str) -> Json:
+        """The document of a new published table, without its pipeline."""
+        return {
             "kind": PUBLISHED,
             "name": online_name,
             "source_table": source.full_name,
@@ -90,32 +94,35 @@ class Publishing:
             "publish_mode": spec["publish_mode"],
             "primary_key": None,
             "timeseries_key": None,
-            "pipeline_id": pipeline_id,
             "creator": creator,
             "created_at": self._clock.now(),
         }
-        return self.record(published, source)
 
     def record(self, published: Json, source: Table) -> Json:
         """Keep an online table, and show it in Unity Catalog with its source's columns. ApiError where it cannot be."""
-        declared = published["primary_key"]
+        key, newest_by = published["primary_key"], published["timeseries_key"]
+        if key is None:
+            key, newest_by = source.primary_key, source.timeseries
+        elif newest_by is not None and newest_by not in key:
+            key = [*key, newest_by]
         self._tables.register_foreign(
             published["name"],
             source.columns,
-            primary_key=source.primary_key if declared is None else declared,
-            timeseries=source.timeseries if declared is None else published["timeseries_key"],
+            primary_key=key,
+            timeseries=newest_by,
             comment=f"Online table of {source.full_name}",
         )
         self._documents.put(KIND, published["name"].lower(), published)
         return published
 
-    def remove(self, online_name: str, and_then: Callable[[Json], None]) -> Json:
+    def remove(self, online_name: str, kind: str, and_then: Callable[[Json], None]) -> Json:
         """Forget an online table, its entry in Unity Catalog, and what `and_then` removes, all at once."""
         # The table's lock first: whoever writes a table takes it before the documents.
         with self._tables.locked(online_name), self._documents.transaction():
             published = self.find(online_name)
-            if published is None:
-                raise not_found(f"Online table '{online_name}' does not exist.")
+            if published is None or published["kind"] != kind:
+                what = "Online" if kind == PUBLISHED else "Synced"
+                raise not_found(f"{what} table '{online_name}' does not exist.")
             if self._tables.find(online_name) is not None:
                 self._tables.drop(online_name)
             self._documents.delete(KIND, online_name.lower())

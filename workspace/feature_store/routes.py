@@ -15,8 +15,9 @@ from workspace.clock import Clock
 from workspace.errors import invalid, not_found
 from workspace.feature_store.keyed import KeyedReader, Row
 from workspace.feature_store.online_stores import OnlineStores
+from workspace.feature_store.online_tables import OnlineTables
 from workspace.feature_store.pipelines import Pipelines
-from workspace.feature_store.publishing import Publishing
+from workspace.feature_store.publishing import PUBLISHED, Publishing
 from workspace.feature_store.runner import SyncRunner
 from workspace.feature_store.status import Status
 from workspace.http import Call, Json, api
@@ -39,16 +40,18 @@ class HasTables(Protocol):
 
 
 class FeatureStore:
-    """The feature store of one workspace; `lookup` and `serving_source` are what model serving asks of it."""
+    """The feature store of one workspace; `lookup` and `serving_source` are what model serving asks of it,
+    `online_tables` and `status` what Lakebase's synced tables are made of.
+    """
 
     def __init__(self, state: State, catalog: HasTables, clock: Clock) -> None:
         settings = Settings(state)
-        self._documents = state.documents
         self._stores = OnlineStores(state.documents, settings, clock)
         self._publishing = Publishing(state.documents, catalog.tables, self._stores, state.subfolder("online"), clock)
         self._pipelines = Pipelines(state.documents, clock)
         self._runner = SyncRunner(self._pipelines, self._publishing, catalog.tables, settings, clock)
-        self._status = Status(self._publishing, self._pipelines, catalog.tables)
+        self.status = Status(self._publishing, self._pipelines, catalog.tables)
+        self.online_tables = OnlineTables(state.documents, self._publishing, self._pipelines, self._runner)
         self._readers: dict[Path, KeyedReader] = {}
 
     def lookup(
@@ -112,63 +115,42 @@ class FeatureStore:
         return self._stores.update(call.path["name"], call.body, mask)
 
     def _delete_store(self, call: Call) -> Json:
-        self._clear_dropped()
         name = call.path["name"]
-        published = self._publishing.all(lambda one: bool(one["online_store"] == name))
-        self._stores.delete(name, [one["name"] for one in published])
+        self._stores.delete(name, [one["name"] for one in self._in_store(name)])
         return {}
 
     def _publish(self, call: Call) -> Json:
         (spec,) = call.require("publish_spec")
-        self._clear_dropped()
+        self.online_tables.clear_dropped()
         source, online_name = self._publishing.check(call.path["source"], spec)
         published = self._publishing.existing(source, online_name, spec)
         if published is None:
-            creator = call.caller.user_name
-            # Together, so that a kill leaves no online table without its pipeline, or the other way round.
-            with self._documents.transaction():
-                pipeline_id = self._pipelines.create(
-                    f"Synced table: {online_name}", pipeline_spec(source.full_name, online_name, spec), creator
-                )
-                published = self._publishing.add(source, online_name, spec, pipeline_id, creator)
-                update = self._pipelines.open_update(pipeline_id, "PUBLISH", full_refresh=False)
-            self._runner.submit(published, update)
+            described = self._publishing.described(source, online_name, spec, call.caller.user_name)
+            published = self.online_tables.create(described, source)
         elif self._pipelines.get(published["pipeline_id"])["state"] != "RUNNING":
             # Publishing again what is published is how the feature engineering client asks for a sync.
-            self._begin(published, "API_CALL", full_refresh=False)
+            self.online_tables.sync(published, full_refresh=False)
         return {"online_table_name": published["name"], "pipeline_id": published["pipeline_id"]}
 
     def _unpublish(self, call: Call) -> Json:
-        self._runner.remove(self._publishing.remove(call.path["name"], self._delete_pipeline))
+        self.online_tables.remove(call.path["name"], PUBLISHED)
         return {}
 
     def _synced_table(self, call: Call) -> Json:
-        self._clear_dropped()
-        published = self._publishing.find(call.path["name"])
+        published = self.online_tables.find(call.path["name"], PUBLISHED)
         if published is None:
             raise not_found(f"Synced table '{call.path['name']}' does not exist.")
-        return self._status.shown(published)
+        return self.status.shown(published)
 
     def _synced_tables(self, call: Call) -> Json:
         store = self._stores.get(call.path["name"])["name"]
-        found = self._publishing.all(lambda one: bool(one["online_store"] == store))
-        return {"synced_tables": [self._status.shown(one) for one in found]}
+        return {"synced_tables": [self.status.shown(one) for one in self._in_store(store)]}
+
+    def _in_store(self, store: str) -> list[Json]:
+        return [one for one in self.online_tables.all(PUBLISHED) if one["online_store"] == store]
 
     def _lags(self, _: Call) -> Json:
-        return {"online_tables": [self._status.lag(one) for one in self._publishing.all()]}
-
-    def _clear_dropped(self) -> None:
-        """Who drops an online table in Unity Catalog drops what it stands for."""
-        for published in self._publishing.dropped(self._delete_pipeline):
-            self._runner.remove(published)
-
-    def _delete_pipeline(self, published: Json) -> None:
-        self._pipelines.delete(published["pipeline_id"])
-
-    def _begin(self, published: Json, cause: str, *, full_refresh: bool) -> Json:
-        update = self._pipelines.open_update(published["pipeline_id"], cause, full_refresh=full_refresh)
-        self._runner.submit(published, update)
-        return update
+        return {"online_tables": [self.status.lag(one) for one in self._publishing.all()]}
 
     def _of_pipeline(self, pipeline_id: str) -> Json:
         self._pipelines.get(pipeline_id)
@@ -177,7 +159,7 @@ class FeatureStore:
     def _start_update(self, call: Call) -> Json:
         published = self._of_pipeline(call.path["pipeline_id"])
         selected = bool(call.body.get("full_refresh") or call.body.get("full_refresh_selection"))
-        return {"update_id": self._begin(published, "API_CALL", full_refresh=selected)["update_id"]}
+        return {"update_id": self.online_tables.sync(published, full_refresh=selected)["update_id"]}
 
     def _list_updates(self, call: Call) -> Json:
         self._pipelines.get(call.path["pipeline_id"])
@@ -193,15 +175,6 @@ class FeatureStore:
                 self._pipelines.advance(update, "CANCELED", "Stopped by request.")
         self._pipelines.get(call.path["pipeline_id"])
         return {}
-
-
-def pipeline_spec(source: str, online_name: str, spec: Json) -> Json:
-    mode = spec["publish_mode"]
-    return {
-        "catalog": online_name.split(".")[0],
-        "continuous": mode == "CONTINUOUS",
-        "configuration": {"source_table": source, "online_table": online_name, "publish_mode": mode},
-    }
 
 
 def _shown(update: Json) -> dict[str, Any]:
