@@ -19,6 +19,7 @@ from workspace.identity import OWNER, Identity
 from workspace.jobs import Jobs, RunAs, Surroundings
 from workspace.mlflow_api import Mlflow
 from workspace.monitors import Monitors
+from workspace.secrets import Secrets
 from workspace.serving.routes import Serving
 from workspace.settings import Settings
 from workspace.sql import Sql
@@ -33,6 +34,7 @@ def assemble(state: State) -> Starlette:
     clock = Clock(state)
     identity = Identity(state, clock)
     settings = Settings(state)
+    secrets = Secrets(state, clock)
     faults = Faults()
     catalog = UnityCatalog(state)
     sql = Sql(state, catalog)
@@ -48,7 +50,7 @@ def assemble(state: State) -> Starlette:
     monitors = Monitors(state, catalog, clock, mail=outbox)
     alerts = Alerts(state, sql, clock, outbox, destinations, settle=monitors.settle)
     features = FeatureStore(state, catalog, clock)
-    serving = Serving(state, catalog, mlflow, features, clock)
+    serving = Serving(state, catalog, mlflow, features, clock, secrets.value)
     jobs = Jobs(
         state,
         clock,
@@ -81,11 +83,13 @@ def assemble(state: State) -> Starlette:
             experiment_of_run=mlflow.experiment_of_run,
             experiment_of_logged_model=mlflow.experiment_of_logged_model,
             caller=identity.caller,
+            require_secret=secrets.require_read,
         ),
     )
     services: list[Service] = [
         identity,
         settings,
+        secrets,
         clock,
         faults,
         catalog,

@@ -47,7 +47,7 @@ def test_a_user_is_made_found_changed_and_deleted(client: WorkspaceClient) -> No
 def test_a_service_principal_gets_an_application_id_and_keeps_it(client: WorkspaceClient) -> None:
     made = client.service_principals.create(display_name=unique("robot"))
     assert made.id is not None
-    assert uuid.UUID(made.application_id)
+    assert str(uuid.UUID(made.application_id)) == made.application_id
     client.service_principals.update(made.id, display_name="renamed", active=True, application_id=str(uuid.uuid4()))
     after = client.service_principals.get(made.id)
     assert (after.display_name, after.application_id) == ("renamed", made.application_id)
@@ -162,14 +162,15 @@ def test_pages_and_attributes_are_as_asked(client: WorkspaceClient) -> None:
     prefix = unique("page")
     for number in range(3):
         client.groups.create(display_name=f"{prefix}-{number}")
-    query = {"filter": f'displayName sw "{prefix}"', "startIndex": 2, "count": 1, "sortBy": "displayName"}
+    wanted = f'displayName sw "{prefix}"'
+    query = {"filter": wanted, "startIndex": 2, "count": 1, "sortBy": "displayName"}
     answer = client.api_client.do(
         "GET", "/api/2.0/preview/scim/v2/Groups", query={**query, "attributes": "displayName"}
     )
     assert isinstance(answer, dict)
     assert (answer["totalResults"], answer["startIndex"], answer["itemsPerPage"]) == (3, 2, 1)
     assert [set(one) for one in answer["Resources"]] == [{"id", "schemas", "displayName"}]
-    assert len(list(client.groups.list(filter=query["filter"], count=2))) == 3
+    assert len(list(client.groups.list(filter=wanted, count=2))) == 3
 
 
 def test_only_admins_change_the_directory(client: WorkspaceClient, somebody: Person) -> None:

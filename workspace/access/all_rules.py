@@ -10,7 +10,7 @@ from workspace.access.file_rules import FileRules
 from workspace.access.job_rules import JobRules, OwnerOfRun
 from workspace.access.registry_rules import RegistryRules
 from workspace.access.rules import CallerOf, Rights, Rule, admins_only, any_method, open_to_all
-from workspace.access.serving_rules import ServingRules
+from workspace.access.serving_rules import RequireSecret, ServingRules
 from workspace.access.tracking_rules import ExperimentOf, TrackingRules
 from workspace.access.workspace_rules import workspace_rules
 from workspace.unity_catalog.privileges import Privileges
@@ -54,11 +54,15 @@ class Lookups:
     experiment_of_run: ExperimentOf
     experiment_of_logged_model: ExperimentOf
     caller: CallerOf
+    require_secret: RequireSecret
+    """Raises ApiError 403 where a caller may not read the secrets of a scope."""
 
 
 def all_rules(rights: Rights, privileges: Privileges, lookups: Lookups) -> list[Rule]:
     """The rules of all routes of the workspace that somebody else than an admin may call."""
-    serving = ServingRules(rights, privileges, lookups.endpoint_id, lookups.creator_of_endpoint, lookups.caller)
+    serving = ServingRules(
+        rights, privileges, lookups.endpoint_id, lookups.creator_of_endpoint, lookups.caller, lookups.require_secret
+    )
     return [
         *serving.all(),
         *TrackingRules(rights, lookups.experiment_of_run, lookups.experiment_of_logged_model).all(),

@@ -6,6 +6,7 @@ creator of an endpoint needs the rights to what it serves, also when somebody el
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 
 from workspace.access.rules import CallerOf, Rights, Rule, listed
@@ -21,19 +22,29 @@ VIEW, QUERY, MANAGE = "CAN_VIEW", "CAN_QUERY", "CAN_MANAGE"
 IdOf = Callable[[str], str | None]
 """The opaque id of an endpoint by its name, None where there is none."""
 CreatorOf = Callable[[str], str | None]
+RequireSecret = Callable[[Caller, str], None]
+"""Raises ApiError 403 where a caller may not read the secrets of a scope; nothing for a scope that is not there."""
+_SECRET = re.compile(r"\{\{secrets/([^/{}]+)/[^/{}]+\}\}")
 
 
 class ServingRules:
     """Rules of the control plane and the data plane."""
 
     def __init__(
-        self, rights: Rights, privileges: Privileges, id_of: IdOf, creator_of: CreatorOf, caller_of: CallerOf
+        self,
+        rights: Rights,
+        privileges: Privileges,
+        id_of: IdOf,
+        creator_of: CreatorOf,
+        caller_of: CallerOf,
+        require_secret: RequireSecret,
     ) -> None:
         self._rights = rights
         self._privileges = privileges
         self._id_of = id_of
         self._creator_of = creator_of
         self._caller_of = caller_of
+        self._require_secret = require_secret
 
     def all(self) -> list[Rule]:
         one, invoked = f"{PATH}/{{name}}", "/serving-endpoints/{name}"
@@ -106,6 +117,10 @@ class ServingRules:
                 # A model that is not there is refused by the service, in its own words.
                 if error.status not in (400, 404):
                     raise
+        # The creator needs READ (page "Configure access to resources from model serving endpoints"). A secret that is
+        # not there fails the deployment: when the service finds out is an assumption.
+        for scope in sorted(set(_scopes(config))):
+            self._require_secret(creator, scope)
 
     def _require_payload_table(self, creator: Caller, gateway: object) -> None:
         table = gateway.get("inference_table_config") if isinstance(gateway, dict) else None
@@ -126,3 +141,15 @@ def _models(config: Json) -> Iterator[str]:
             name = served.get(key) if isinstance(served, dict) else None
             if isinstance(name, str) and name.count(".") == 2 and not name.startswith("system."):
                 yield name.lower()
+
+
+def _scopes(value: object) -> Iterator[str]:
+    """The secret scopes that a config refers to, wherever it does."""
+    if isinstance(value, dict):
+        for item in value.values():
+            yield from _scopes(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _scopes(item)
+    elif isinstance(value, str):
+        yield from _SECRET.findall(value)
