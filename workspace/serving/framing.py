@@ -24,28 +24,25 @@ def pack(number: int, meta: Meta, body: bytes = b"") -> bytes:
     return HEADER.pack(number, len(encoded), len(body)) + encoded + body
 
 
-def read(connection: socket.socket) -> tuple[int, Meta, bytes] | None:
-    """The next frame, blocking; None where the other side has gone."""
-    header = _exactly(connection, HEADER.size)
-    if header is None:
-        return None
-    number, meta_length, body_length = HEADER.unpack(header)
-    rest = _exactly(connection, meta_length + body_length)
-    if rest is None:
-        return None
-    return number, decode(rest[:meta_length]), rest[meta_length:]
+class Frames:
+    """The frames that come on a blocking socket. One thread at a time."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        # Buffered: a request is read with one call to the system, not with one for each of its parts.
+        self._stream = connection.makefile("rb", buffering=1 << 16)
+
+    def read(self) -> tuple[int, Meta, bytes] | None:
+        """The next frame, blocking; None where the other side has gone. Raises OSError, TimeoutError."""
+        header = self._stream.read(HEADER.size)
+        if len(header) < HEADER.size:
+            return None
+        number, meta_length, body_length = HEADER.unpack(header)
+        rest = self._stream.read(meta_length + body_length)
+        if len(rest) < meta_length + body_length:
+            return None
+        return number, decode(rest[:meta_length]), rest[meta_length:]
 
 
 def decode(meta: bytes) -> Meta:
     decoded: Meta = json.loads(meta)
     return decoded
-
-
-def _exactly(connection: socket.socket, length: int) -> bytes | None:
-    received = bytearray()
-    while len(received) < length:
-        part = connection.recv(min(length - len(received), 1 << 20))
-        if not part:
-            return None
-        received += part
-    return bytes(received)

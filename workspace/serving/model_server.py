@@ -17,7 +17,6 @@ import threading
 import time
 import traceback
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +33,8 @@ from workspace.serving.scoring import Scorer, failure
 # (databricks-feature-lookup, `mlflow_model_constants`).
 RESULT_TYPE, NO_RESULT_TYPE = "result_type", "NO_RESULT_TYPE"
 TRACEBACK_LINES = 12
+# Objects between two collections. Python's 700 are less than what pandas makes for one small request.
+GARBAGE_THRESHOLD = 20_000
 
 
 class LookupModel:
@@ -45,10 +46,19 @@ class LookupModel:
         self._raw_model = raw_model
 
     def predict(self, model_input: pd.DataFrame, params: dict[str, Any] | None = None) -> Any:
-        rows = self._lookup.model_rows(model_input.to_dict(orient="records"))
+        rows = self._lookup.model_rows(_records(model_input))
         if params and params.get(RESULT_TYPE, NO_RESULT_TYPE) == NO_RESULT_TYPE:
             params = {name: value for name, value in params.items() if name != RESULT_TYPE}
-        return self._raw_model.predict(pd.DataFrame(rows, columns=self._columns), params=params or None)
+        # In the model's order already: naming the columns once more would make pandas align them, for 0.2 ms.
+        columns = {name: [row[name] for row in rows] for name in self._columns}
+        return self._raw_model.predict(pd.DataFrame(columns), params=params or None)
+
+
+def _records(frame: pd.DataFrame) -> list[dict[Any, Any]]:
+    """Rows by column name, as `to_dict(orient="records")` gives them, in a fraction of the time for the usual few."""
+    columns = list(frame.columns)
+    values = (frame.iloc[:, position].tolist() for position in range(len(columns)))
+    return [dict(zip(columns, row, strict=True)) for row in zip(*values, strict=True)]
 
 
 def load(model_folder: Path, online: dict[str, str]) -> PyFuncModel:
@@ -65,16 +75,33 @@ def load(model_folder: Path, online: dict[str, str]) -> PyFuncModel:
 class ModelServer:
     """Answers the frames of one connection; `concurrency` requests at a time."""
 
-    def __init__(self, connection: socket.socket, model: PyFuncModel, concurrency: int) -> None:
+    def __init__(self, connection: socket.socket, frames: framing.Frames, model: PyFuncModel, concurrency: int) -> None:
         self._connection = connection
+        self._frames = frames
         self._scorer = Scorer(model)
-        self._pool = ThreadPoolExecutor(concurrency, thread_name_prefix="predict")
+        self._concurrency = concurrency
+        self._reading = threading.Lock()
         self._sending = threading.Lock()
 
     def run(self) -> None:
         """Until the server closes the connection."""
-        while (frame := framing.read(self._connection)) is not None:
-            self._pool.submit(self._answer, *frame)
+        threads = [
+            threading.Thread(target=self._work, name=f"predict-{number}", daemon=True)
+            for number in range(1, self._concurrency)
+        ]
+        for thread in threads:
+            thread.start()
+        self._work()
+
+    def _work(self) -> None:
+        """Read a request and answer it. Whoever reads also answers: handing it to another thread takes longer than
+        a small model's prediction does."""
+        while True:
+            with self._reading:
+                frame = self._frames.read()
+            if frame is None:
+                return
+            self._answer(*frame)
 
     def _answer(self, number: int, meta: framing.Meta, body: bytes) -> None:
         started = time.perf_counter()
@@ -112,7 +139,8 @@ def main() -> int:
     threading.Thread(target=_end_with_server, args=(int(sys.argv[2]),), daemon=True).start()
     # The model gets a fresh import path: what it needs comes with it or from the environment, never from this project.
     sys.path[:] = [entry for entry in sys.path if entry not in ("", os.getcwd())]
-    frame = framing.read(connection)
+    frames = framing.Frames(connection)
+    frame = frames.read()
     if frame is None:
         return 0
     _, config, _ = frame
@@ -128,7 +156,8 @@ def main() -> int:
     # What is loaded stays: the collector need not look at it again, which evens out latency.
     gc.collect()
     gc.freeze()
-    server = ModelServer(connection, model, config["concurrency"])
+    gc.set_threshold(GARBAGE_THRESHOLD)
+    server = ModelServer(connection, frames, model, config["concurrency"])
     connection.sendall(framing.pack(framing.LOAD, {"ready": True}))
     print(f"Model {config['model_name']} loaded; serving.", file=sys.stderr, flush=True)
     server.run()

@@ -23,6 +23,8 @@ PROJECT = Path(__file__).resolve().parents[2]
 PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PATH", "SSL_CERT_FILE", "VIRTUAL_ENV")
 # One core an entity, as its threads would fight with the other entities' for the machine's few.
 THREAD_LIMITS = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+# Memory that threads free goes back where it came from, instead of staying with each of them (glibc, mallopt(3)).
+MEMORY_LIMITS = {"MALLOC_ARENA_MAX": "2", "MALLOC_TRIM_THRESHOLD_": "131072"}
 
 
 class DeploymentError(Exception):
@@ -106,7 +108,8 @@ class ModelProcess:
             self._channel = _Channel()
             loop = asyncio.get_running_loop()
             self._channel.connected = loop.create_task(self._connect(self._channel))
-        await asyncio.shield(self._channel.connected)
+        if not self._channel.connected.done():
+            await asyncio.shield(self._channel.connected)
         return await self._channel.ask(content_type, body)
 
     def end(self) -> None:
@@ -139,7 +142,7 @@ class ModelProcess:
         }
         try:
             self._socket.sendall(framing.pack(framing.LOAD, config))
-            frame = framing.read(self._socket)
+            frame = framing.Frames(self._socket).read()
         except TimeoutError as error:
             raise DeploymentError(f"Model {launch.model_name} did not load within {LOAD_SECONDS:.0f} s.") from error
         except OSError as error:
@@ -264,4 +267,4 @@ class _Channel(asyncio.Protocol):
 
 def _environment(variables: Mapping[str, str]) -> dict[str, str]:
     kept = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
-    return {**kept, **THREAD_LIMITS, **variables}
+    return {**kept, **THREAD_LIMITS, **MEMORY_LIMITS, **variables}
