@@ -18,10 +18,12 @@ KEY = "times"
 DEFAULTS: dict[str, float] = {
     "online_store_provisioning_seconds": 0.2,
     "endpoint_provisioning_seconds": 0.0,
+    "lakebase_provisioning_seconds": 0.0,
     "online_table_provisioning_seconds": 0.0,
     "inference_table_delivery_lag_seconds": 1.0,
     "scale_to_zero_idle_seconds": 1800.0,
     "continuous_sync_poll_seconds": 0.5,
+    "vector_search_endpoint_provisioning_seconds": 0.0,
     # How long a read may lag behind a write, by class of resources; 0 is immediate (workspace/faults/consistency.py).
     "registry_alias_staleness_seconds": 0.0,
     "serving_endpoint_staleness_seconds": 0.0,
