@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 from databricks.sdk import WorkspaceClient
-from databricks.sdk.errors import BadRequest, NotFound, ResourceAlreadyExists
-from databricks.sdk.errors import NotImplemented as NotImplementedByService
+from databricks.sdk.errors import BadRequest, NotFound, PermissionDenied, ResourceAlreadyExists
 from databricks.sdk.service.catalog import (
     MonitorCronSchedule,
     MonitorInferenceLog,
@@ -20,31 +18,16 @@ from databricks.sdk.service.catalog import (
 )
 
 from tests.support.served import opened_state, served
-from workspace.errors import not_found
+from tests.support.watching import refreshed
+from workspace.clock import Clock
+from workspace.identity import OWNER
 from workspace.monitors import Monitors
-from workspace.monitors.store import CatalogView
 from workspace.state import State
+from workspace.unity_catalog import Column, UnityCatalog
 
 TABLE = "main.rec.inf"
+BASE = "main.rec.base"
 PATH = f"/api/2.1/unity-catalog/tables/{TABLE}/monitor"
-
-
-@dataclass(frozen=True)
-class Column:
-    name: str
-    type_text: str
-
-
-@dataclass(frozen=True)
-class Table:
-    full_name: str
-    table_id: str
-    columns: list[Column] = field(default_factory=list)
-
-    @property
-    def name(self) -> str:
-        return self.full_name.split(".")[2]
-
 
 COLUMNS = [
     Column("ts", "timestamp"),
@@ -56,31 +39,6 @@ COLUMNS = [
 ]
 
 
-class Catalog:
-    """The tables and schemas that the monitors of a test find."""
-
-    def __init__(self) -> None:
-        self.tables = {name: Table(name, f"id of {name}", COLUMNS) for name in (TABLE, "main.rec.base")}
-        self.schemas = {("main", "rec")}
-
-    def table(self, full_name: str) -> Table:
-        if full_name not in self.tables:
-            raise not_found(f"Table '{full_name}' does not exist.")
-        return self.tables[full_name]
-
-    def require_schema(self, catalog: str, schema: str) -> None:
-        if (catalog, schema) not in self.schemas:
-            raise not_found(f"Schema '{catalog}.{schema}' does not exist.")
-
-    def view(self) -> CatalogView:
-        return CatalogView(table=self.table, require_schema=self.require_schema)
-
-
-@pytest.fixture
-def catalog() -> Catalog:
-    return Catalog()
-
-
 @pytest.fixture
 def state(tmp_path: Path) -> Iterator[State]:
     with opened_state(tmp_path) as opened:
@@ -88,8 +46,19 @@ def state(tmp_path: Path) -> Iterator[State]:
 
 
 @pytest.fixture
-def client(state: State, catalog: Catalog) -> Iterator[WorkspaceClient]:
-    with served(state, [Monitors(state, catalog.view())]) as workspace:
+def catalog(state: State) -> UnityCatalog:
+    """`main.rec` with a table to watch and a baseline."""
+    catalog = UnityCatalog(state)
+    catalog.containers.create_schema({"name": "rec", "catalog_name": "main"}, OWNER.user_name)
+    for name in (TABLE, BASE):
+        catalog.tables.create(name, COLUMNS)
+    return catalog
+
+
+@pytest.fixture
+def client(state: State, catalog: UnityCatalog) -> Iterator[WorkspaceClient]:
+    clock = Clock(state)
+    with served(state, [clock, catalog, Monitors(state, catalog, clock)], OWNER) as workspace:
         yield workspace
 
 
@@ -161,13 +130,18 @@ def test_a_monitor_is_pending_when_created_and_active_with_a_dashboard_when_read
     assert found.profile_metrics_table_name == "main.rec.inf_profile_metrics"
     assert found.drift_metrics_table_name == "main.rec.inf_drift_metrics"
     assert found.assets_dir == "/Shared/m"
-    assert found.monitor_version == 1
+    assert found.monitor_version == 0
 
 
-def test_a_monitor_stays_pending_while_it_is_provisioned(state: State, catalog: Catalog) -> None:
-    with served(state, [Monitors(state, catalog.view(), provisioning_seconds=3600)]) as client:
+def test_a_monitor_is_pending_until_the_workspaces_clock_says_that_it_is_provisioned(
+    state: State, catalog: UnityCatalog
+) -> None:
+    clock = Clock(state)
+    with served(state, [clock, catalog, Monitors(state, catalog, clock, provisioning_seconds=3600)], OWNER) as client:
         post(client, body())
         assert client.quality_monitors.get(TABLE).status is MonitorInfoStatus.MONITOR_STATUS_PENDING
+        clock.advance(3600)
+        assert client.quality_monitors.get(TABLE).status is MonitorInfoStatus.MONITOR_STATUS_ACTIVE
 
 
 def test_what_was_sent_is_read_back_with_the_defaults_of_the_service(client: WorkspaceClient) -> None:
@@ -195,8 +169,8 @@ def test_put_replaces_everything_but_the_assets_and_counts_the_version(client: W
     assert after.profile_metrics_table_name == before.profile_metrics_table_name
 
 
-def test_the_output_schema_of_a_monitor_cannot_change(client: WorkspaceClient, catalog: Catalog) -> None:
-    catalog.schemas.add(("main", "other"))
+def test_the_output_schema_of_a_monitor_cannot_change(client: WorkspaceClient) -> None:
+    client.schemas.create("other", "main")
     post(client, body())
     with pytest.raises(BadRequest, match=r"'main.rec' to 'main.other'.*create it anew"):
         client.quality_monitors.update(TABLE, "main.other", snapshot=MonitorSnapshot())
@@ -232,11 +206,17 @@ def test_the_output_schema_of_a_monitor_cannot_change(client: WorkspaceClient, c
         ({"slicing_exprs": ["county"]}, "no column 'county'"),
         ({"slicing_exprs": ["country ="]}, "not a column expression"),
         ({"slicing_exprs": ["1 = 1"]}, "names no column"),
+        ({"slicing_exprs": ["p > (SELECT max(p) FROM main.rec.base)"]}, "cannot contain subqueries"),
         ({"custom_metrics": metric(type="AGGREGATE")}, "type must be one of .*received 'AGGREGATE'"),
         ({"custom_metrics": metric(input_columns=["q"])}, "no column 'q'"),
         ({"custom_metrics": metric(input_columns=[])}, "input_columns must name columns"),
         ({"custom_metrics": metric() + metric()}, "'ctr' is defined twice"),
         ({"custom_metrics": metric(definition="")}, "definition is required"),
+        ({"custom_metrics": metric(definition="avg({{input}})")}, "'input' is undefined; .* know input_column, "),
+        ({"custom_metrics": metric(definition="avg(")}, "definition is no SQL expression"),
+        ({"custom_metrics": metric(definition="(SELECT max(p) FROM main.rec.base)")}, "joins or subqueries"),
+        ({"custom_metrics": metric(output_data_type="duble")}, "output_data_type: 'duble' is not a .* type"),
+        ({"custom_metrics": metric(name="avg")}, "cannot have another column 'avg'"),
     ],
 )
 def test_a_monitor_that_makes_no_sense_is_refused(
@@ -251,8 +231,8 @@ def test_a_monitor_that_makes_no_sense_is_refused(
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"output_schema_name": "main.nowhere"}, "Schema 'main.nowhere' does not exist"),
-        ({"baseline_table_name": "main.rec.gone"}, "'main.rec.gone' does not exist"),
+        ({"output_schema_name": "main.nowhere"}, "nowhere"),
+        ({"baseline_table_name": "main.rec.gone"}, "main.rec.gone"),
     ],
 )
 def test_what_a_monitor_needs_must_exist(client: WorkspaceClient, changes: dict[str, Any], message: str) -> None:
@@ -285,30 +265,68 @@ def test_a_deleted_monitor_can_be_made_again(client: WorkspaceClient) -> None:
         client.quality_monitors.get(TABLE)
     with pytest.raises(NotFound):
         client.quality_monitors.delete(TABLE)
-    assert post(client, body())["monitor_version"] == 1
+    assert post(client, body())["monitor_version"] == 0
 
 
-def test_a_table_made_anew_under_the_same_name_has_no_monitor(client: WorkspaceClient, catalog: Catalog) -> None:
+def test_a_table_made_anew_under_the_same_name_has_no_monitor(client: WorkspaceClient, catalog: UnityCatalog) -> None:
     post(client, body())
-    catalog.tables[TABLE] = Table(TABLE, "another id", COLUMNS)
+    refreshed(client, TABLE)
+    client.tables.delete(TABLE)
+    catalog.tables.create(TABLE, COLUMNS)
     with pytest.raises(NotFound, match="does not have a monitor"):
         client.quality_monitors.get(TABLE)
     post(client, body())
 
 
-def test_a_refresh_that_would_compute_nothing_is_refused(client: WorkspaceClient) -> None:
-    post(client, body())
-    with pytest.raises(NotImplementedByService, match=f"{TABLE}/monitor/refreshes: it computes no metrics"):
+def test_a_refresh_that_is_not_there_is_not_found(client: WorkspaceClient) -> None:
+    with pytest.raises(NotFound, match="does not have a monitor"):
         client.quality_monitors.run_refresh(TABLE)
-    assert not client.quality_monitors.list_refreshes(TABLE).refreshes
-    with pytest.raises(NotFound, match="Refresh 7"):
-        client.quality_monitors.get_refresh(TABLE, 7)
-    with pytest.raises(NotFound, match="Refresh 7"):
-        client.quality_monitors.cancel_refresh(TABLE, 7)
+    post(client, body())
+    with pytest.raises(NotFound, match="Refresh 77"):
+        client.quality_monitors.get_refresh(TABLE, 77)
+    with pytest.raises(NotFound, match="Refresh 77"):
+        client.quality_monitors.cancel_refresh(TABLE, 77)
 
 
-def test_a_monitor_survives_a_restart(tmp_path: Path, catalog: Catalog) -> None:
-    with opened_state(tmp_path) as state, served(state, [Monitors(state, catalog.view())]) as client:
+def test_another_dashboard_has_another_id(client: WorkspaceClient) -> None:
+    post(client, body())
+    before = client.quality_monitors.get(TABLE).dashboard_id
+    answer = client.quality_monitors.regenerate_dashboard(TABLE)
+    assert answer.dashboard_id != before
+    assert answer.parent_folder == "/Shared/m"
+    assert client.quality_monitors.get(TABLE).dashboard_id == answer.dashboard_id
+
+
+def test_a_metric_table_is_not_written_over_a_table_of_somebody_else(
+    client: WorkspaceClient, catalog: UnityCatalog
+) -> None:
+    catalog.tables.create(f"{TABLE}_profile_metrics", [Column("mine", "string")])
+    with pytest.raises(BadRequest, match="is not a metric table"):
+        post(client, body())
+    with pytest.raises(NotFound):
+        client.quality_monitors.get(TABLE)
+
+
+def test_metric_tables_stay_when_their_monitor_goes(client: WorkspaceClient) -> None:
+    post(client, body())
+    client.quality_monitors.delete(TABLE)
+    assert client.tables.get(f"{TABLE}_profile_metrics").name == "inf_profile_metrics"
+    assert client.tables.get(f"{TABLE}_drift_metrics").name == "inf_drift_metrics"
+
+
+def test_who_may_not_read_the_table_sees_no_monitor(client: WorkspaceClient, state: State) -> None:
+    post(client, body())
+    assert client.config.host
+    ann = WorkspaceClient(host=client.config.host, token="token-of-ann")
+    with pytest.raises(PermissionDenied, match="does not have"):
+        ann.quality_monitors.get(TABLE)
+    with pytest.raises(PermissionDenied, match="does not have"):
+        ann.quality_monitors.run_refresh(TABLE)
+
+
+def test_a_monitor_survives_a_restart(tmp_path: Path, state: State, catalog: UnityCatalog) -> None:
+    clock = Clock(state)
+    with served(state, [clock, catalog, Monitors(state, catalog, clock)], OWNER) as client:
         created = client.quality_monitors.create(
             TABLE,
             "main.rec",
@@ -316,8 +334,13 @@ def test_a_monitor_survives_a_restart(tmp_path: Path, catalog: Catalog) -> None:
             snapshot=MonitorSnapshot(),
             schedule=MonitorCronSchedule(quartz_cron_expression="0 0 6 * * ?", timezone_id="UTC"),
         )
-    with opened_state(tmp_path) as state, served(state, [Monitors(state, catalog.view())]) as client:
-        found = client.quality_monitors.get(TABLE)
+        first = refreshed(client, TABLE)
+    state.close()
+    with opened_state(tmp_path) as again:
+        catalog, clock = UnityCatalog(again), Clock(again)
+        with served(again, [clock, catalog, Monitors(again, catalog, clock)], OWNER) as client:
+            found = client.quality_monitors.get(TABLE)
+            assert client.quality_monitors.get_refresh(TABLE, first.refresh_id) == first
     assert found.schedule == created.schedule
     assert found.snapshot is not None
     assert found.status is MonitorInfoStatus.MONITOR_STATUS_ACTIVE

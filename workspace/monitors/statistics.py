@@ -15,7 +15,6 @@ from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
-from scipy import special, stats
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -116,12 +115,17 @@ def ks_pvalues(statistics: Sequence[float], effective: Sequence[int]) -> list[fl
     """Of two-sided Kolmogorov-Smirnov tests of two samples, as `scipy.stats.ks_2samp(method="asymp")`; many at once."""
     if not statistics:
         return []
+    # Half a second to import, which a server's start does not have to spare.
+    from scipy import stats
+
     found = stats.kstwo.sf(np.asarray(statistics), np.asarray(effective))
     return [float(value) for value in np.clip(found, 0.0, 1.0)]
 
 
 def categorical_drift(current: Ints, base: Ints) -> CategoricalDrift | None:
     """Between the counts of the same values on both sides; None where one side has none at all."""
+    from scipy import special
+
     here_all, there_all = int(current.sum()), int(base.sum())
     if not here_all or not there_all:
         return None
@@ -167,6 +171,8 @@ def _earth_moved(few: Sample, many: Sample, at: Ints, height: Floats) -> float:
 
 
 def _chi_squared(current: Ints, base: Ints) -> tuple[float, float] | None:
+    from scipy import special
+
     if len(current) < 2:
         return None
     table = np.stack([current, base]).astype(np.float64)
