@@ -6,10 +6,12 @@ from collections.abc import Callable
 
 from sqlglot import Token, TokenType, exp
 
+from workspace.sql.authorization import require_table
 from workspace.sql.context import Context, nothing, only
-from workspace.sql.ddl import Declaration, columns_of, primary_key, property_pair
+from workspace.sql.ddl import Declaration, columns_of, primary_key, property_pair, replace_view, view_body
 from workspace.sql.engine import Result
 from workspace.sql.errors import SqlError, unsupported
+from workspace.sql.names import constant_text
 from workspace.unity_catalog import types
 from workspace.unity_catalog.delta_log import Fields
 from workspace.unity_catalog.table import Column, Table
@@ -17,6 +19,8 @@ from workspace.unity_catalog.table import Column, Table
 
 def alter(context: Context, tree: exp.Alter) -> Result:
     kind = str(tree.args["kind"]).upper()
+    if kind == "VIEW":
+        return _alter_view(context, tree)
     if kind != "TABLE":
         raise unsupported(f"ALTER {kind}")
     only(tree, ("this", "kind", "actions"), "ALTER TABLE")
@@ -30,11 +34,32 @@ def alter(context: Context, tree: exp.Alter) -> Result:
 def comment_on(context: Context, tree: exp.Comment) -> Result:
     kind = str(tree.args["kind"]).upper()
     only(tree, ("this", "kind", "expression"), f"COMMENT ON {kind}")
-    text = None if isinstance(tree.expression, exp.Null) else tree.expression.name
+    text = None if isinstance(tree.expression, exp.Null) else constant_text(tree.expression, "COMMENT ON")
     if kind == "TABLE":
         context.tables.set_comment(context.sources.known(context.session.full_name(tree.this)).full_name, text)
         return nothing()
-    raise unsupported(f"COMMENT ON {kind}", "ALTER TABLE ... ALTER COLUMN ... COMMENT is there")
+    if kind == "COLUMN" and isinstance(tree.this, exp.Column):
+        named = exp.Table(
+            this=tree.this.args["table"], db=tree.this.args.get("db"), catalog=tree.this.args.get("catalog")
+        )
+        table = context.sources.known(context.session.full_name(named))
+        require_table(context.catalog, table.full_name, "MODIFY")
+        change = _setting(tree.this.name, comment=text or "")
+        context.tables.change_columns(table.full_name, "CHANGE COLUMN", change)
+        return nothing()
+    raise unsupported(f"COMMENT ON {kind}", "tables and columns take comments here")
+
+
+def _alter_view(context: Context, tree: exp.Alter) -> Result:
+    """ALTER VIEW name AS query: another definition under the same name."""
+    only(tree, ("this", "kind", "actions"), "ALTER VIEW")
+    view = context.sources.known(context.session.full_name(tree.this))
+    (query,) = tree.args["actions"]
+    if not isinstance(query, exp.Query) or not isinstance(query, exp.Expression):
+        raise unsupported(f"ALTER VIEW ... {query.sql('databricks')}", "ALTER VIEW name AS query is there")
+    definition, columns = view_body(context, query)
+    replace_view(context, view, columns, definition, view.comment)
+    return nothing()
 
 
 def unset_properties(context: Context, name: exp.Table, words: list[Token]) -> Result:
@@ -68,6 +93,15 @@ def _act(context: Context, table: Table, action: exp.Expression) -> None:
         context.tables.drop_primary_key(full_name)
     elif isinstance(action, exp.AlterColumn):
         _alter_column(context, table, action)
+    elif isinstance(action, exp.RenameColumn) or (isinstance(action, exp.Drop) and "COLUMN" in action.args["kind"]):
+        renaming = isinstance(action, exp.RenameColumn)
+        what = "RENAME" if renaming else "DROP"
+        raise SqlError(
+            f"DELTA_UNSUPPORTED_{what}_COLUMN",
+            f"{what} COLUMN is not supported for your Delta table {full_name}: it needs column mapping, which the "
+            "embedded workspace does not carry out. Make the table anew: CREATE OR REPLACE TABLE ... AS SELECT.",
+            sql_state="0AKDC",
+        )
     else:
         raise unsupported(f"ALTER TABLE ... {action.sql('databricks')}")
 
@@ -151,7 +185,9 @@ def _alter_column(context: Context, table: Table, action: exp.AlterColumn) -> No
         raise SqlError("UNRESOLVED_COLUMN.WITH_SUGGESTION", f"`{action.name}` is not a column of {table.full_name}")
     comment = action.args.get("comment")
     if comment is not None:
-        context.tables.change_columns(table.full_name, "CHANGE COLUMN", _setting(column.name, comment=comment.name))
+        context.tables.change_columns(
+            table.full_name, "CHANGE COLUMN", _setting(column.name, comment=constant_text(comment, "COMMENT"))
+        )
         return
     if action.args.get("allow_null") is None:
         raise unsupported(action.sql("databricks"))

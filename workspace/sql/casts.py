@@ -5,8 +5,8 @@ from __future__ import annotations
 from sqlglot import exp
 
 from workspace.sql.errors import unsupported
-from workspace.sql.functions import call
-from workspace.sql.macros import INTEGRAL, cast_macro
+from workspace.sql.functions import once
+from workspace.sql.macros import INTEGRAL, cast_macro, nested
 
 _Type = exp.DataType.Type
 _TIMESTAMPS = (_Type.TIMESTAMP, _Type.TIMESTAMPTZ, _Type.TIMESTAMPLTZ)
@@ -26,13 +26,18 @@ def rewrite_cast(node: exp.Expression) -> exp.Expression:
         return plain
     name = "INT" if kind == _Type.INT else kind.name
     if name in INTEGRAL:
-        return call(cast_macro(name, safe=safe), node.this)
+        return _cast(name, node.this, safe=safe)
     if kind in _TIMESTAMPS:
-        return call(cast_macro("TIMESTAMPTZ", safe=safe), node.this)
+        return _cast("TIMESTAMPTZ", node.this, safe=safe)
     if kind == _Type.DOUBLE:
-        return call(cast_macro("DOUBLE", safe=safe), node.this)
+        return _cast("DOUBLE", node.this, safe=safe)
     if kind == _Type.FLOAT:
-        return exp.Cast(this=call(cast_macro("DOUBLE", safe=safe), node.this), to=target)
+        return exp.Cast(this=_cast("DOUBLE", node.this, safe=safe), to=target)
     if kind == _Type.TEXT:
-        return call("spark_string", node.this)
+        return once("spark_string", node.this)
     raise unsupported(f"CAST to {target.sql('databricks')}")
+
+
+def _cast(name: str, value: exp.Expr, *, safe: bool) -> exp.Expression:
+    macro = cast_macro(name, safe=safe)
+    return once(macro, value, nested=nested(macro))

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
 from sqlglot import exp
 
+from workspace.documents import Documents
 from workspace.errors import ApiError
 from workspace.sql.datatypes import ResultColumn, arrow_type
 from workspace.sql.engine import Cursor, Result
 from workspace.sql.errors import SqlError, unsupported
+from workspace.sql.external import ExternalFiles
 from workspace.sql.names import Session
 from workspace.sql.pivots import move_pivots
 from workspace.sql.sources import Sources
 from workspace.sql.translate import check, naive_type, to_duckdb
+from workspace.sql.udfs import Functions
 from workspace.unity_catalog.service import UnityCatalog
 from workspace.unity_catalog.tables import Tables
 
+_LOADED = "copy_into"
 _UNNESTED_MAP = "UNNEST() can only be applied to lists, structs and NULL, not MAP"
 
 
@@ -30,13 +34,30 @@ class Context:
     session: Session
     cursor: Cursor
     sources: Sources
+    external: ExternalFiles
+    documents: Documents
+    functions: Functions
 
     @property
     def tables(self) -> Tables:
         return self.catalog.tables
 
+    def result_of(self, rows: pa.Table) -> Result:
+        """Rows that no query made, with their Databricks types."""
+        table = exp.Table(this=exp.to_identifier(self.cursor.register(rows), quoted=True))
+        return self.cursor.query(exp.select("*").from_(table).sql("duckdb"))
+
+    def loaded_files(self, table_id: str) -> set[str]:
+        """The files that COPY INTO has loaded into a table."""
+        found = self.documents.get(_LOADED, table_id) or {"files": []}
+        return set(found["files"])
+
+    def remember_loaded(self, table_id: str, files: Sequence[str]) -> None:
+        self.documents.put(_LOADED, table_id, {"files": sorted(self.loaded_files(table_id) | set(files))})
+
     def query(self, tree: exp.Expression) -> Result:
         """Run a query in Databricks SQL."""
+        tree = self.functions.inline(tree, self.session)
         check(tree)
         naive_is = naive_type(tree)
         bound = self.sources.bind(tree)

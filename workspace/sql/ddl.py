@@ -8,12 +8,13 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 from sqlglot import exp
 
+from workspace.sql import udfs
 from workspace.sql.context import Context, nothing, only
 from workspace.sql.engine import Result
 from workspace.sql.errors import SqlError, syntax_error, unsupported
-from workspace.sql.names import table_not_found, tables_of
+from workspace.sql.names import constant_text, table_not_found, tables_of
 from workspace.sql.translate import named_outputs
-from workspace.unity_catalog.table import VIEW, Column
+from workspace.unity_catalog.table import VIEW, Column, Table
 
 _CREATE_PARTS = ("this", "kind", "exists", "replace", "expression", "properties", "with_")
 
@@ -39,6 +40,8 @@ def create(context: Context, tree: exp.Create) -> Result:
         _create_view(context, tree)
     elif kind in ("SCHEMA", "DATABASE"):
         _create_schema(context, tree)
+    elif kind == "FUNCTION":
+        _create_function(context, tree)
     else:
         raise unsupported(f"CREATE {kind}")
     return nothing()
@@ -48,13 +51,19 @@ def drop(context: Context, tree: exp.Drop) -> Result:
     kind = str(tree.args["kind"]).upper()
     only(tree, ("tables", "exists", "kind", "cascade", "restrict"), f"DROP {kind}")
     for name in tree.args["tables"]:
-        if kind in ("TABLE", "VIEW"):
+        if kind == "VIEW" and context.session.temporary_view(name) is not None:
+            del context.session.views[name.name.lower()]
+        elif kind in ("TABLE", "VIEW"):
             _drop_table(context, name, kind, exists=bool(tree.args.get("exists")))
         elif kind in ("SCHEMA", "DATABASE"):
             catalog, schema = context.session.schema_parts(name)
             if tree.args.get("exists") and not context.catalog.containers.has_schema(catalog, schema):
                 continue
             context.catalog.containers.delete_schema(f"{catalog}.{schema}", force=bool(tree.args.get("cascade")))
+        elif kind == "FUNCTION":
+            full_name = context.session.full_name(name)
+            if not context.functions.drop(full_name) and not tree.args.get("exists"):
+                raise SqlError("ROUTINE_NOT_FOUND", f"The routine `{full_name}` cannot be found.", sql_state="42883")
         else:
             raise unsupported(f"DROP {kind}")
     return nothing()
@@ -134,7 +143,7 @@ def _column(definition: exp.ColumnDef, declaration: Declaration, what: str) -> C
         if isinstance(rule, exp.NotNullColumnConstraint):
             nullable = bool(rule.args.get("allow_null"))
         elif isinstance(rule, exp.CommentColumnConstraint):
-            comment = rule.name
+            comment = constant_text(rule.this, "COMMENT")
         elif isinstance(rule, exp.PrimaryKeyColumnConstraint):
             declaration.primary_key.append(definition.name)
             declaration.primary_key_name = constraint.name or None
@@ -153,7 +162,7 @@ def _constraint(constraint: exp.Constraint, declaration: Declaration) -> None:
 def _read_properties(tree: exp.Create, declaration: Declaration, what: str) -> None:
     for item in _properties(tree):
         if isinstance(item, exp.SchemaCommentProperty):
-            declaration.comment = item.name
+            declaration.comment = constant_text(item.this, "COMMENT")
         elif isinstance(item, exp.FileFormatProperty):
             if item.name.upper() != "DELTA":
                 raise unsupported(f"USING {item.name}", "tables are Delta tables")
@@ -177,31 +186,108 @@ def property_pair(item: exp.Property) -> tuple[str, str]:
 
 
 def _create_view(context: Context, tree: exp.Create) -> None:
-    declaration = Declaration()
+    declaration, temporary = Declaration(), False
     for item in _properties(tree):
-        if not isinstance(item, exp.SchemaCommentProperty):
+        if isinstance(item, exp.TemporaryProperty):
+            temporary = True
+        elif isinstance(item, exp.SchemaCommentProperty):
+            declaration.comment = constant_text(item.this, "COMMENT")
+        else:
             raise unsupported(f"{item.sql('databricks')} in CREATE VIEW")
-        declaration.comment = item.name
-    if isinstance(tree.this, exp.Schema):
-        raise unsupported("a column list in CREATE VIEW", "name the columns in the SELECT")
-    full_name = context.session.full_name(tree.this)
+    name = tree.this.this if isinstance(tree.this, exp.Schema) else tree.this
+    definition, columns = view_body(context, tree.expression, _view_columns(tree.this))
+    if temporary:
+        if name.db or name.catalog:
+            raise SqlError(
+                "TEMP_VIEW_NAME_TOO_MANY_NAME_PARTS",
+                f"CREATE TEMPORARY VIEW does not allow multi-part names: {name.sql('databricks')}",
+                sql_state="428EK",
+            )
+        if name.name.lower() in context.session.views and not tree.args.get("replace"):
+            raise SqlError("TEMP_TABLE_OR_VIEW_ALREADY_EXISTS", f"the temporary view `{name.name}` is there already")
+        context.session.views[name.name.lower()] = definition
+        return
+    full_name = context.session.full_name(name)
     existing = context.tables.find(full_name)
     if existing is not None and tree.args.get("exists"):
         return
-    if existing is not None and tree.args.get("replace") and existing.table_type != VIEW:
-        raise SqlError("EXPECT_VIEW_NOT_TABLE.NO_ALTERNATIVE", f"'{full_name}' is a table, not a view")
-    query = named_outputs(tree.expression)
+    if existing is not None and tree.args.get("replace"):
+        replace_view(context, existing, columns, definition, declaration.comment)
+        return
+    context.tables.register_view(full_name, columns, definition, comment=declaration.comment)
+
+
+def _view_columns(target: exp.Expression) -> list[tuple[str, str | None]] | None:
+    """Names and comments of a view's column list."""
+    if not isinstance(target, exp.Schema):
+        return None
+    found: list[tuple[str, str | None]] = []
+    for item in target.expressions:
+        comment = None
+        for constraint in item.args.get("constraints") or []:
+            if not isinstance(constraint.args["kind"], exp.CommentColumnConstraint):
+                raise unsupported(f"{constraint.sql('databricks')} in CREATE VIEW")
+            comment = constant_text(constraint.args["kind"].this, "COMMENT")
+        found.append((item.name, comment))
+    return found
+
+
+def view_body(
+    context: Context, query: exp.Expression, names: list[tuple[str, str | None]] | None = None
+) -> tuple[str, list[Column]]:
+    """A view's definition, with the names of its tables in full, and its columns."""
+    query = named_outputs(query)
     for table in tables_of(query):
+        if context.session.temporary_view(table) is not None:
+            continue
         catalog, schema, name = context.session.parts(table)
         table.set("catalog", exp.to_identifier(catalog, quoted=True))
         table.set("db", exp.to_identifier(schema, quoted=True))
         table.set("this", exp.to_identifier(name, quoted=True))
     definition = query.sql("databricks")
-    result = context.query(query)
-    columns = [Column(column.name, column.type_text) for column in result.columns]
-    if existing is not None and tree.args.get("replace"):
-        context.tables.drop(full_name)
-    context.tables.register_view(full_name, columns, definition, comment=declaration.comment)
+    found = context.query(query.copy()).columns
+    if names is None:
+        return definition, [Column(column.name, column.type_text) for column in found]
+    if len(names) != len(found):
+        raise SqlError(
+            "CREATE_VIEW_COLUMN_ARITY_MISMATCH",
+            f"Cannot create view: {len(names)} view columns, {len(found)} data columns.",
+            sql_state="21S01",
+        )
+    alias = exp.TableAlias(
+        this=exp.to_identifier("named"), columns=[exp.to_identifier(name, quoted=True) for name, _ in names]
+    )
+    named = exp.select("*").from_(exp.Subquery(this=query, alias=alias))
+    return named.sql("databricks"), [
+        Column(name, column.type_text, True, comment) for (name, comment), column in zip(names, found, strict=True)
+    ]
+
+
+def replace_view(
+    context: Context, existing: Table, columns: list[Column], definition: str, comment: str | None
+) -> None:
+    if existing.table_type != VIEW:
+        raise SqlError("EXPECT_VIEW_NOT_TABLE.NO_ALTERNATIVE", f"'{existing.full_name}' is a table, not a view")
+    context.tables.drop(existing.full_name)
+    context.tables.register_view(existing.full_name, columns, definition, comment=comment)
+
+
+def _create_function(context: Context, tree: exp.Create) -> None:
+    declared = udfs.declaration(tree)
+    name = tree.this.this
+    full_name = context.session.full_name(name)
+    if declared["language"] == "SQL":
+        # What cannot be carried out is refused now, not when it is called.
+        nulls = [exp.cast(exp.null(), one["type"], dialect="databricks") for one in declared["parameters"]]
+        trial = {**declared, "full_name": full_name}
+        context.query(exp.select(context.functions.called(trial, nulls, context.session)))
+    context.functions.create(
+        full_name,
+        declared,
+        replace=bool(tree.args.get("replace")),
+        if_not_exists=bool(tree.args.get("exists")),
+        owner=context.session.user,
+    )
 
 
 def _create_schema(context: Context, tree: exp.Create) -> None:
@@ -210,7 +296,7 @@ def _create_schema(context: Context, tree: exp.Create) -> None:
     for item in _properties(tree):
         if not isinstance(item, exp.SchemaCommentProperty):
             raise unsupported(f"{item.sql('databricks')} in CREATE SCHEMA")
-        comment = item.name
+        comment = constant_text(item.this, "COMMENT")
     if tree.args.get("exists") and context.catalog.containers.has_schema(catalog, schema):
         return
     context.catalog.containers.create_schema(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import pyarrow as pa
 from sqlglot import exp
 
 from workspace.sql.context import Context, only, rows_of
@@ -17,7 +18,7 @@ from workspace.unity_catalog.table import Column, Table
 
 
 def insert(context: Context, tree: exp.Insert) -> Result:
-    only(tree, ("this", "expression", "overwrite", "by_name", "with_"), "INSERT")
+    only(tree, ("this", "expression", "overwrite", "by_name", "with_", "where"), "INSERT")
     target = tree.this.this if isinstance(tree.this, exp.Schema) else tree.this
     only(target, ("this", "db", "catalog"), "INSERT")
     table = writable(context, target, "INSERT")
@@ -30,11 +31,34 @@ def insert(context: Context, tree: exp.Insert) -> Result:
         result = context.query(named_outputs(query))
         columns = _insert_columns(tree, table, result)
         rows = stored(result, columns, table.full_name)
-        if tree.args.get("overwrite"):
+        if tree.args.get("where") is not None:
+            _replace_where(context, table, tree.args["where"], rows)
+        elif tree.args.get("overwrite"):
             context.tables.overwrite(table.full_name, rows)
         else:
             context.tables.append(table.full_name, rows)
     return rows_of({"num_affected_rows": "bigint", "num_inserted_rows": "bigint"}, (rows.num_rows, rows.num_rows))
+
+
+def _replace_where(context: Context, table: Table, condition: exp.Expression, rows: pa.Table) -> None:
+    """Delete the rows that a condition holds for and add others, in one commit; each of these must meet it."""
+    name = exp.Table(this=exp.to_identifier(table.name, quoted=True))
+    changes = Changes.of(context, table)
+    given = context.cursor.register(rows)
+    outside = exp.select("*").from_(
+        exp.Table(this=exp.to_identifier(given, quoted=True), alias=alias_of(context.session, name))
+    )
+    met = exp.Coalesce(this=exp.Paren(this=condition.copy()), expressions=[exp.false()])
+    if context.query(outside.where(exp.Not(this=met)).limit(1)).rows.num_rows:
+        raise SqlError(
+            "DELTA_REPLACE_WHERE_MISMATCH",
+            f"Written data does not conform to partial table overwrite condition or constraint "
+            f"'{condition.sql('databricks')}'.",
+            sql_state="44000",
+        )
+    changes.delete(numbered_query(context, changes, name, exp.Where(this=condition), []))
+    changes.inserted.append(rows.select(changes.before.schema.names).cast(changes.before.schema))
+    changes.commit(context, "WRITE")
 
 
 def update(context: Context, tree: exp.Update) -> Result:

@@ -74,6 +74,7 @@ NAMED: dict[str, tuple[str, tuple[int, ...]]] = {
     **MORE_NAMED,
 }
 
+_ONCE = "once__"
 _INT = exp.DataType.build("INT", dialect="duckdb")
 _BIGINT = exp.DataType.build("BIGINT", dialect="duckdb")
 _DATE = exp.DataType.build("DATE", dialect="duckdb")
@@ -104,6 +105,24 @@ _DIFFERENCE_UNITS = {
 
 def call(name: str, *arguments: exp.Expr) -> exp.Anonymous:
     return exp.Anonymous(this=name, expressions=list(arguments))
+
+
+def once(macro: str, value: exp.Expr, *more: exp.Expr, nested: str | None = None) -> exp.Expression:
+    """A call of a macro that names its first argument several times, which is computed once nevertheless.
+
+    Macros are texts: one in the other, over and over, would grow without bound.
+
+    Args:
+        nested: the macro to call where the value has macros in it already, if it is another one.
+    """
+    inner = [node for node in value.find_all(exp.Anonymous) if str(node.this).startswith("spark_")]
+    if not inner:
+        return call(macro, value, *more)
+    body = exp.Lambda(
+        this=call(nested or macro, exp.to_identifier(_ONCE), *more), expressions=[exp.to_identifier(_ONCE)]
+    )
+    bound = call("list_transform", exp.Array(expressions=[value]), body)
+    return exp.Bracket(this=bound, expressions=[exp.Literal.number(1)], offset=1)
 
 
 def as_int(value: exp.Expr) -> exp.Expression:
@@ -342,7 +361,7 @@ def _array_join(node: exp.Expression) -> exp.Expression:
 def _json_extract(node: exp.Expression) -> exp.Expression:
     if not isinstance(node, exp.JSONExtract) or not node.args.get("variant_extract"):
         raise unsupported(f"{node.sql('databricks')}", "use get_json_object(), or text:path")
-    return colon_path(node)
+    return colon_path(node, once)
 
 
 def date_part(node: exp.Anonymous) -> exp.Expression:

@@ -163,15 +163,15 @@ def _to_json(node: exp.Expression) -> exp.Expression:
     return call("spark_to_json", node.this)
 
 
-def colon_path(node: exp.JSONExtract) -> exp.Expression:
+def colon_path(node: exp.JSONExtract, once: Callable[..., exp.Expression]) -> exp.Expression:
     """`text:a.b[0]['C']`: names in brackets are told apart by case, others are not."""
     value = node.this
     for step in node.expression.expressions[1:]:
         if isinstance(step, exp.JSONPathKey) and isinstance(step.this, str):
             macro = "spark_json_key" if step.args.get("quoted") else "spark_json_any_case_key"
-            value = call(macro, value, exp.Literal.string(step.this))
+            value = once(macro, value, exp.Literal.string(step.this))
         elif isinstance(step, exp.JSONPathSubscript) and isinstance(step.this, int):
-            value = call("spark_json_element", value, exp.Literal.number(step.this))
+            value = once("spark_json_element", value, exp.Literal.number(step.this))
         else:
             raise unsupported(f"the JSON path {node.sql('databricks')}", "names and [numbers] are there")
-    return call("spark_json_text", value)
+    return once("spark_json_text", value)

@@ -10,6 +10,8 @@ https://docs.databricks.com/sql/language-manual/functions/cast.html (ANSI mode, 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from workspace.sql.macro_library import COLLECTIONS, TEXTS
 
 INTEGRAL = ("TINYINT", "SMALLINT", "INT", "BIGINT")
@@ -37,6 +39,26 @@ _IS_TRUTH = _is("BOOLEAN")
 
 def cast_macro(duckdb_type: str, *, safe: bool) -> str:
     return f"spark_{'try_' if safe else ''}{duckdb_type.lower()}"
+
+
+def nested(macro: str) -> str:
+    """The form of a cast's macro for a value that is computed in a lambda.
+
+    There typeof() is not folded away, so every branch must make sense for every type: it goes by the value's text.
+    """
+    return f"{macro}_nested"
+
+
+def _nested_forms(macros: Iterable[str]) -> list[str]:
+    digits = "replace(replace(CAST(x AS VARCHAR), 'true', '1'), 'false', '0')"
+    forms = []
+    for text in macros:
+        name, rest = text.removeprefix("CREATE MACRO ").split("(", 1)
+        for target in ("HUGEINT", "DOUBLE", "BIGINT"):
+            rest = rest.replace(f"TRY_CAST(x AS {target})", f"TRY_CAST({digits} AS {target})")
+        rest = rest.replace(_MOMENT, "TRY_CAST(CAST(x AS VARCHAR) AS TIMESTAMPTZ)")
+        forms.append(f"CREATE MACRO {nested(name)}({rest}")
+    return forms
 
 
 def _refused(duckdb_type: str) -> str:
@@ -92,6 +114,7 @@ _DIVIDE_BY_ZERO = (
 MACROS: tuple[str, ...] = (
     *_casts(safe=False),
     *_casts(safe=True),
+    *_nested_forms([*_casts(safe=False), *_casts(safe=True)]),
     # A timestamp as text has no zone: the session's is UTC.
     f"CREATE MACRO spark_string(x) AS CASE WHEN {_IS_MOMENT} "
     "THEN regexp_replace(CAST(x AS VARCHAR), '\\+00$', '') ELSE CAST(x AS VARCHAR) END",

@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sqlglot import exp
 
 from workspace.sql.errors import SqlError, unsupported
 
 
-@dataclass(frozen=True)
+@dataclass
 class Session:
-    """What unqualified names belong to, and who asks."""
+    """What unqualified names belong to, who asks, and what lasts from statement to statement of a script."""
 
     catalog: str
     schema: str
     user: str
+    views: dict[str, str] = field(default_factory=dict)
+    """Definitions of temporary views, by name in lower case."""
+
+    def temporary_view(self, table: exp.Table) -> str | None:
+        """The definition, where the name is that of a temporary view."""
+        if table.db or table.catalog or not isinstance(table.this, exp.Identifier):
+            return None
+        return self.views.get(table.name.lower())
 
     def full_name(self, table: exp.Table) -> str:
         """The three-level name of a table, in lower case."""
@@ -32,6 +40,15 @@ class Session:
     def schema_parts(self, name: exp.Table) -> tuple[str, str]:
         """Catalog and schema of a schema's name: sqlglot puts them in `catalog` and `db`."""
         return (name.catalog or self.catalog).lower(), name.db.lower()
+
+
+def constant_text(node: exp.Expression, what: str) -> str:
+    """A text that is written as one, or as several beside each other; SqlError for anything else."""
+    if isinstance(node, exp.Literal) and node.is_string:
+        return str(node.name)
+    if isinstance(node, exp.Concat):
+        return "".join(constant_text(part, what) for part in node.expressions)
+    raise unsupported(f"{what} {node.sql('databricks')}", "give a constant text")
 
 
 def tables_of(tree: exp.Expression) -> Iterator[exp.Table]:

@@ -52,9 +52,15 @@ def parse(statement: str, parameters: Sequence[Parameter] = ()) -> exp.Expressio
         raise syntax_error("Syntax error: the text is no statement.")
     for placeholder in list(tree.find_all(exp.Placeholder)):
         placeholder.replace(_value(placeholder, bound))
-    if tree.find(exp.Parameter):
-        raise unsupported(f"session variables and widgets ({tree.find(exp.Parameter)})", "use named parameters (:name)")
+    for variable in tree.find_all(exp.Parameter):
+        if not (isinstance(variable.parent, exp.TableAlias) and variable.parent.this is variable):
+            raise unsupported(f"session variables and widgets ({variable})", "use named parameters (:name)")
     return tree
+
+
+def rewritten(statement: str, parameters: Sequence[Parameter] = ()) -> str:
+    """The text with the named object in the place of each IDENTIFIER(...)."""
+    return _rewrite_text(statement, {parameter.name: parameter for parameter in parameters})
 
 
 def tokens(text: str) -> list[Token]:
@@ -63,6 +69,17 @@ def tokens(text: str) -> list[Token]:
         return list(sqlglot.tokenize(text, read=DIALECT))
     except TokenError as error:
         raise syntax_error(_parse_message(error)) from error
+
+
+def statements_of(text: str) -> list[str]:
+    """The statements of a script, told apart by semicolons; SqlError where it cannot be read."""
+    found, start = [], 0
+    for token in tokens(text):
+        if token.token_type == TokenType.SEMICOLON:
+            found.append(text[start : token.start])
+            start = token.end + 1
+    found.append(text[start:])
+    return [one.strip() for one in found if tokens(one)]
 
 
 def _value(placeholder: exp.Placeholder, bound: Mapping[str, Parameter]) -> exp.Expression:
@@ -92,6 +109,15 @@ def _rewrite_text(text: str, bound: Mapping[str, Parameter]) -> str:
     found = tokens(text)
     result, done = [], 0
     for index, token in enumerate(found[:-1]):
+        if token.text.upper() == "COLUMN" and index and found[0].text.upper() == "ALTER":
+            verb, next_type = found[index - 1].text.upper(), found[index + 1].token_type
+            if verb == "ADD" and next_type == TokenType.L_PAREN:
+                result += [text[done : token.start], "COLUMNS"]
+                done = token.end + 1
+            elif verb == "CHANGE" and index + 2 < len(found) and found[index + 2].text.upper() == "COMMENT":
+                result += [text[done : found[index - 1].start], "ALTER COLUMN"]
+                done = token.end + 1
+            continue
         if token.text.upper() in _DIFFERENCES and _has_unit(found, index):
             # With a unit it is another function under the same name; sqlglot does not keep them apart.
             result += [text[done : token.start], "TIMESTAMPDIFF"]

@@ -9,7 +9,8 @@ import pyarrow as pa
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
-from workspace.errors import bad_request, invalid
+from workspace.errors import ApiError, bad_request, invalid
+from workspace.files import Files
 from workspace.files.presigned import PREFIX, UrlSigner
 from workspace.http import Call, Json, api
 from workspace.sql import warehouses
@@ -17,23 +18,28 @@ from workspace.sql.delivery import BLOBS
 from workspace.sql.engine import Engine
 from workspace.sql.errors import SqlError
 from workspace.sql.executor import Executor
+from workspace.sql.external import ExternalFiles
+from workspace.sql.parsing import statements_of
 from workspace.sql.queries import Queries, SavedQuery
 from workspace.sql.requests import named_parameters
 from workspace.sql.statements import Statements
+from workspace.sql.udfs import info
 from workspace.state import State
 from workspace.unity_catalog.service import FIRST_CATALOG, UnityCatalog
 
 STATEMENTS = "/api/2.0/sql/statements"
 QUERIES = "/api/2.0/sql/queries"
+FUNCTIONS = "/api/2.1/unity-catalog/functions"
 DEFAULT_SCHEMA = "default"
 
 
 class Sql:
     """Runs Databricks SQL over the tables of Unity Catalog."""
 
-    def __init__(self, state: State, catalog: UnityCatalog) -> None:
+    def __init__(self, state: State, catalog: UnityCatalog, files: Files) -> None:
+        self._catalog = catalog
         self._engine = Engine()
-        self._executor = Executor(catalog, self._engine)
+        self._executor = Executor(catalog, state.documents, self._engine, ExternalFiles(catalog, files.path))
         self._statements = Statements(self._executor, FIRST_CATALOG, DEFAULT_SCHEMA, UrlSigner(state.token))
         self._queries = Queries(state.documents)
 
@@ -60,6 +66,27 @@ class Sql:
         finally:
             cursor.close()
 
+    def execute_script(
+        self,
+        text: str,
+        parameters: Sequence[Mapping[str, Any]] = (),
+        catalog: str | None = None,
+        schema: str | None = None,
+    ) -> list[pa.Table]:
+        """Run the statements of a text one after the other in one session: USE and temporary views last to its end.
+
+        Returns the rows of each. Raises ApiError 400 where one fails; what ran before it stays done.
+        """
+        cursor = self._executor.cursor()
+        try:
+            session = self._statements.session(catalog, schema)
+            given = named_parameters(parameters)
+            return [self._executor.run(one, given, session, cursor).rows for one in statements_of(text)]
+        except SqlError as error:
+            raise bad_request(str(error)) from error
+        finally:
+            cursor.close()
+
     def saved_query(self, query_id: str) -> SavedQuery:
         """Raises ApiError 404 where there is no such query."""
         return self._queries.saved(query_id)
@@ -77,6 +104,9 @@ class Sql:
             api("GET", f"{STATEMENTS}/{{id}}/result/chunks/{{index}}", self._chunk),
             api("GET", f"{PREFIX}{BLOBS}/{{id}}/{{index}}", self._blob),
             *warehouses.routes(),
+            api("GET", FUNCTIONS, self._list_functions),
+            api("GET", f"{FUNCTIONS}/{{name}}", lambda call: info(self._function(call))),
+            api("DELETE", f"{FUNCTIONS}/{{name}}", self._drop_function),
             api("POST", QUERIES, lambda call: queries.create(call.body, call.caller.user_name)),
             api("GET", QUERIES, self._list_queries),
             api("GET", f"{QUERIES}/{{id}}", lambda call: queries.get(call.path["id"])),
@@ -109,6 +139,25 @@ class Sql:
         _index(call)
         content, media_type = self._statements.blob(call.path["id"], call.path["index"], call.query)
         return Response(content, media_type=media_type)
+
+    def _list_functions(self, call: Call) -> Json:
+        catalog, schema = (call.query.get(name, "") for name in ("catalog_name", "schema_name"))
+        if not catalog or not schema:
+            raise invalid("catalog_name and schema_name are required")
+        self._catalog.containers.schema(catalog.lower(), schema.lower())
+        functions = self._executor.functions
+        found = [functions.find(name) for name in functions.names(f"{catalog}.{schema}")]
+        return {"functions": [info(one) for one in found if one is not None]}
+
+    def _function(self, call: Call) -> Json:
+        found = self._executor.functions.find(call.path["name"])
+        if found is None:
+            raise ApiError(404, "FUNCTION_DOES_NOT_EXIST", f"Function '{call.path['name']}' does not exist.")
+        return found
+
+    def _drop_function(self, call: Call) -> Json:
+        self._executor.functions.drop(str(self._function(call)["full_name"]))
+        return {}
 
     def _list_queries(self, call: Call) -> Json:
         size = call.query.get("page_size", "0")

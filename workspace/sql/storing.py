@@ -79,11 +79,17 @@ def _cast(values: pa.ChunkedArray, source: str, target: str, wanted: pa.DataType
     if target.startswith("decimal") and _number(source):
         if source in _FRACTIONS:
             return values.cast(pa.float64()).cast(wanted)
-        widened = values.cast(pa.decimal128(38, 18)) if source.startswith("decimal") else values
-        rounded = pc.round(widened, ndigits=wanted.scale, round_mode="half_up") if widened is not values else widened
+        if source in _WHOLE:
+            return decimals(values, wanted)
+        rounded = pc.round(values.cast(pa.decimal128(38, 18)), ndigits=wanted.scale, round_mode="half_up")
         return rounded.cast(wanted)
     if target in _FRACTIONS:
         return values.cast(wanted, safe=False)
     if target == "date":
         return pc.floor_temporal(values, unit="day").cast(wanted)
     return values.cast(wanted)
+
+
+def decimals(values: pa.ChunkedArray, wanted: pa.Decimal128Type) -> pa.ChunkedArray:
+    """Whole numbers as decimals, by what they are: Arrow goes by what their type could hold, unless it is widened."""
+    return values.cast(pa.decimal128(38, min(wanted.scale, 18))).cast(wanted)

@@ -28,6 +28,7 @@ _REFUSED: dict[type[exp.Expr], str] = {
     exp.Lock: "locking clauses",
 }
 TABLE_CHANGES = "table_changes"
+READ_FILES = "read_files"
 _DAYS_OR_MORE = ("DAY", "WEEK", "MONTH", "QUARTER", "YEAR")
 _RANKS = (exp.RowNumber, exp.Rank, exp.DenseRank, exp.Ntile)
 
@@ -86,10 +87,14 @@ def named_outputs(tree: exp.Expression) -> exp.Expression:
             projection.replace(exp.alias_(projection.copy(), COLUMN, quoted=True))
         elif isinstance(projection, exp.JSONExtract) and projection.output_name:
             projection.replace(exp.alias_(projection.copy(), projection.output_name, quoted=True))
-        elif not projection.output_name or isinstance(projection, exp.Cast):
+        elif not projection.output_name or isinstance(projection, exp.Cast) or _is_qualified_call(projection):
             name = projection.sql("databricks", normalize_functions="lower").replace("count(*)", "count(1)")
             projection.replace(exp.alias_(projection.copy(), name, quoted=True))
     return tree
+
+
+def _is_qualified_call(projection: exp.Expression) -> bool:
+    return isinstance(projection, exp.Dot) and isinstance(projection.expression, exp.Func)
 
 
 def check(tree: exp.Expression) -> None:
@@ -106,14 +111,11 @@ def _check(node: exp.Expr) -> None:
         return
     if isinstance(node, exp.Expression) and isinstance(node, exp.Func):
         if isinstance(node.parent, exp.Table):
-            if node.name.lower() in (TABLE_CHANGES, *IN_FROM) or is_generator(node):
+            if node.name.lower() in (TABLE_CHANGES, READ_FILES, *IN_FROM) or is_generator(node):
                 return
             raise unsupported(f"table function {node.sql('databricks')}")
         if not is_window(node) and not is_generator(node):
             check_function(node, rewrites())
-    alias = node.args.get("alias")
-    if isinstance(node, exp.Table) and isinstance(alias, exp.TableAlias) and isinstance(alias.this, exp.Parameter):
-        raise unsupported("time travel with @", "use VERSION AS OF")
 
 
 def _rewrite(
