@@ -17,6 +17,7 @@ from workspace.files import Files, WorkspaceObjects
 from workspace.http import Service
 from workspace.identity import OWNER, Identity
 from workspace.jobs import Jobs, RunAs, Surroundings
+from workspace.lakebase import Lakebase
 from workspace.mlflow_api import Mlflow
 from workspace.monitors import Monitors
 from workspace.secrets import Secrets
@@ -50,6 +51,7 @@ def assemble(state: State) -> Starlette:
     monitors = Monitors(state, catalog, clock, mail=outbox)
     alerts = Alerts(state, sql, clock, outbox, destinations, settle=monitors.settle)
     features = FeatureStore(state, catalog, clock)
+    lakebase = Lakebase(state, catalog, features, clock)
     serving = Serving(state, catalog, mlflow, features, clock, secrets.value)
     jobs = Jobs(
         state,
@@ -98,6 +100,7 @@ def assemble(state: State) -> Starlette:
         workspace_objects,
         mlflow,
         features,
+        lakebase,
         serving,
         access,
         monitors,
