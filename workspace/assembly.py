@@ -28,6 +28,7 @@ from workspace.sql.warehouses import WAREHOUSE_ID
 from workspace.state import State
 from workspace.unity_catalog import UnityCatalog
 from workspace.unity_catalog.securables import FUNCTION, Contents
+from workspace.vector_search import VectorSearch
 
 
 def assemble(state: State) -> Starlette:
@@ -53,12 +54,14 @@ def assemble(state: State) -> Starlette:
     features = FeatureStore(state, catalog, clock)
     lakebase = Lakebase(state, catalog, features, clock)
     serving = Serving(state, catalog, mlflow, features, clock, secrets.value)
+    run_as = RunAs(clock, identity.caller, identity.issue_token, lambda: process.address(state.folder))
+    vector_search = VectorSearch(state, clock, settings, catalog.tables, catalog.containers.schema, run_as)
     jobs = Jobs(
         state,
         clock,
         Surroundings(
             sql=sql,
-            run_as=RunAs(clock, identity.caller, identity.issue_token, lambda: process.address(state.folder)),
+            run_as=run_as,
             host=lambda: process.address(state.folder),
             objects=workspace_objects.files,
             volumes=files,
@@ -108,6 +111,7 @@ def assemble(state: State) -> Starlette:
         alerts,
         outbox,
         jobs,
+        vector_search,
         Console(state, OWNER),
     ]
     around = [
