@@ -36,6 +36,8 @@ TS = "TIMESTAMP'2024-02-29 10:20:30.5'"
         ("date_trunc('DAY', max(TIMESTAMP'2024-02-29 10:00:00'))", "2024-02-29T00:00:00.000Z"),
         ("sum(5) div 2", "2"),
         ("unix_timestamp(max(TIMESTAMP'1970-01-01 00:00:07'))", "7"),
+        # A parenthesis after a connective is no call.
+        ("true AND true AND (false OR true) OR (true AND (true))", "true"),
         # Division is never of whole numbers; div cuts off.
         ("7 / 2", "3.5"),
         ("7 div 2", "3"),

@@ -67,7 +67,9 @@ ARGUMENTS["from_json"] = (2, 3)
 ARGUMENTS["exists"] = (2, 2)
 _READ_BY_SQLGLOT = {name.lower() for name in (*Databricks.Parser.FUNCTIONS, *Databricks.Parser.FUNCTION_PARSERS)}
 # Words before a parenthesis that holds no arguments, and words after which a name is one of a table or an alias.
-_NO_CALLS = frozenset({"all", "any", "columns", "exists", "pivot", "unpivot", "in", "insert", "some", "values"})
+_NO_CALLS = frozenset(
+    {"all", "and", "any", "columns", "exists", "pivot", "unpivot", "in", "insert", "or", "some", "values", "xor"}
+)
 _BEFORE_NAMES = frozenset({"into", "table", "as", "with", ".", "exists", "view"})
 
 
