@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from policies.pack import NAME, RULES
+from policies.pack import CONCERNS, NAME, RULES
 from policies.rule import TRIAL_STACKS, TRIAL_SUFFIX, Rule
+from policies.waivers import OPTION
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "policies.md"
 
@@ -16,7 +17,8 @@ _HEAD = f"""\
 
 Written by `python -m policies.docs` from the rules themselves; change them, not this page.
 
-The pack `{NAME}` judges a stack in preview, before anything is changed, and again during the update:
+The pack `{NAME}` ({len(RULES)} rules) judges a stack in preview, before anything is changed, and again during the
+update:
 
 ```sh
 pulumi preview -s staging --policy-pack policies
@@ -27,19 +29,30 @@ levels differ appears to the engine as two: under its own name in production, wi
 can be changed by policy configuration, as any option: `--policy-pack-config FILE`, with `{{"<rule>": "advisory"}}` or
 `{{"<rule>": {{"enforcementLevel": "advisory", "<option>": ...}}}}`.
 
-A value that is not known before the update is not judged in preview; the engine says so as an advisory.
+Every rule takes waivers, by the name of the resource: `{{"<rule>": {{"{OPTION}": {{"<resource>": {{"reason": "...",
+"owner": "...", "until": "YYYY-MM-DD"}}}}}}}}`. A waiver holds to the end of its last day; after it the rule fails, and
+says whose waiver it was.
 
-| id | rule | trial | production |
-| --- | --- | --- | --- |
+A value that is not known before the update is not judged in preview; the engine says so as an advisory.
 """
 
 
 def page() -> str:
     """The whole page."""
-    table = "".join(
-        f"| {rule.id} | [{rule.name}](#{rule.name}) | {rule.staging.value} | {rule.prod.value} |\n" for rule in RULES
-    )
-    return _HEAD + table + "".join(_section(rule) for rule in RULES)
+    tables = "".join(_table(concern, rules) for concern, rules in CONCERNS.items())
+    return _HEAD + tables + "".join(_section(rule) for rule in RULES)
+
+
+def _table(concern: str, rules: tuple[Rule, ...]) -> str:
+    lines = [
+        f"\n## {concern.capitalize()}\n",
+        "| id | rule | severity | trial | production |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    for rule in rules:
+        levels = f"{rule.staging.value} | {rule.prod.value}"
+        lines.append(f"| {rule.id} | [{rule.name}](#{rule.name}) | {rule.severity.value} | {levels} |")
+    return "\n".join(lines) + "\n"
 
 
 def _section(rule: Rule) -> str:
@@ -47,7 +60,9 @@ def _section(rule: Rule) -> str:
         f"\nOption `{name}` (default `{json.dumps(schema['default'])}`): {schema['description']}\n"
         for name, schema in rule.options.items()
     )
-    return f"\n## {rule.name}\n{rule.description} To satisfy it: {rule.remediation}\n{options}"
+    return (
+        f"\n### {rule.name}\n{rule.description} To satisfy it: {rule.remediation} ([source]({rule.source}))\n{options}"
+    )
 
 
 def main() -> None:

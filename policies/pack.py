@@ -4,20 +4,26 @@ from __future__ import annotations
 
 from pulumi_policy import PolicyPack
 
-from policies.online_tables import no_retired_online_table
+from policies import cost, features, jobs, monitoring, naming, network, registry, security, serving, traffic
 from policies.rule import Rule
-from policies.served_entities import served_entity_version_is_a_number
-from policies.smoke import endpoint_has_a_smoke_query
-from policies.traffic import traffic_routes_add_up
 
 NAME = "databricks-serving"
 
-RULES: tuple[Rule, ...] = (
-    served_entity_version_is_a_number,
-    traffic_routes_add_up,
-    no_retired_online_table,
-    endpoint_has_a_smoke_query,
-)
+CONCERNS = {
+    "serving": serving.RULES,
+    "traffic": traffic.RULES,
+    "features": features.RULES,
+    "registry": registry.RULES,
+    "monitoring": monitoring.RULES,
+    "jobs": jobs.RULES,
+    "security": security.RULES,
+    "network": network.RULES,
+    "cost": cost.RULES,
+    "naming": naming.RULES,
+}
+"""The rules of the pack by what they are about; each concern is a module."""
+
+RULES: tuple[Rule, ...] = tuple(rule for rules in CONCERNS.values() for rule in rules)
 
 
 def serve() -> None:

@@ -67,6 +67,22 @@ class Reader:
                 found.append((index, entry))
         return Blocks(found, complete)
 
+    def texts(self, properties: Mapping[str, Any], name: str) -> list[str]:
+        """The known texts of a list; none where it is absent."""
+        value = self.get(properties, name)
+        if not isinstance(value, Sequence) or isinstance(value, str):
+            return []
+        found = []
+        for index in range(len(value)):
+            try:
+                entry = value[index]
+            except UnknownValueError as error:
+                self._first = self._first or error
+                continue
+            if isinstance(entry, str):
+                found.append(entry)
+        return found
+
     @property
     def met_unknown(self) -> bool:
         return self._first is not None

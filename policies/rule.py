@@ -13,17 +13,22 @@ from pulumi_policy import (
     EnforcementLevel,
     Policy,
     PolicyConfigSchema,
-    PolicyResource,
     ReportViolation,
     ResourceValidationArgs,
     ResourceValidationPolicy,
+    Severity,
     StackValidationArgs,
     StackValidationPolicy,
 )
 
+from policies.subject import Settings, Stack, Subject
+from policies.waivers import OPTION, SCHEMA, Waiver, waiver_of
+
 ADVISORY = EnforcementLevel.ADVISORY
 MANDATORY = EnforcementLevel.MANDATORY
 OFF = EnforcementLevel.DISABLED
+
+LOW, MEDIUM, HIGH, CRITICAL = Severity.LOW, Severity.MEDIUM, Severity.HIGH, Severity.CRITICAL
 
 TRIAL_STACKS = frozenset({"local", "dev", "test", "staging"})
 """Where the milder levels hold. Any other name is production, so that no stack escapes by being called `prod-eu`."""
@@ -47,6 +52,8 @@ class Rule:
         remediation: the change that satisfies the rule.
         staging: the level outside production.
         prod: the level in production.
+        severity: how much harm it does to break the rule, whatever the level.
+        source: where the belief comes from: address of a page, or of the issue that shows the harm.
         options: the JSON schema of each configuration value, with its default.
     """
 
@@ -56,7 +63,14 @@ class Rule:
     remediation: str
     staging: EnforcementLevel
     prod: EnforcementLevel
+    severity: Severity = Severity.MEDIUM
+    source: str
     options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    @property
+    def schema(self) -> Mapping[str, Mapping[str, Any]]:
+        """All options: the rule's own, and the waivers that every rule has."""
+        return {**self.options, OPTION: SCHEMA}
 
     def policies(self) -> list[Policy]:
         """The rule as the engine runs it: one policy for each level that it has somewhere.
@@ -76,12 +90,13 @@ class Rule:
         raise NotImplementedError
 
     def _metadata(self, name: str, level: EnforcementLevel) -> dict[str, Any]:
-        options = {option: dict(schema) for option, schema in self.options.items()}
+        options = {option: dict(schema) for option, schema in self.schema.items()}
         return {
             "name": name,
             "description": self.description,
             "enforcement_level": level,
-            "config_schema": PolicyConfigSchema(options) if options else None,
+            "config_schema": PolicyConfigSchema(options),
+            "severity": self.severity,
             "display_name": f"{self.id} {name}",
             "remediation_steps": self.remediation,
         }
@@ -89,16 +104,22 @@ class Rule:
 
 @dataclass(frozen=True, kw_only=True)
 class ResourceRule(Rule):
-    """Judges one resource by its inputs."""
+    """Judges one resource by its inputs and options."""
 
     types: Collection[str]
-    check: Callable[[ResourceValidationArgs], Iterable[str]]
+    check: Callable[[Subject], Iterable[str]]
 
     def _policy(self, name: str, level: EnforcementLevel, applies: Callable[[str], bool]) -> ResourceValidationPolicy:
         def validate(args: ResourceValidationArgs, report: ReportViolation) -> None:
-            if args.resource_type in self.types and applies(args.urn):
-                for violation in self.check(args):
-                    report(violation, None)
+            if args.resource_type not in self.types or not applies(args.urn):
+                return
+            subject = Subject(args, Settings(self.schema, args.get_config()))
+            waived = None
+            for violation in self.check(subject):
+                waived = report_unless_waived(subject, violation, report)
+            if waived is not None:
+                args.not_applicable(str(waived))
+            subject.reader.raise_unknown()
 
         return ResourceValidationPolicy(validate=validate, **self._metadata(name, level))
 
@@ -107,12 +128,27 @@ class ResourceRule(Rule):
 class StackRule(Rule):
     """Judges the resources of a stack together; each finding names the resource it is about."""
 
-    check: Callable[[StackValidationArgs], Iterable[tuple[PolicyResource, str]]]
+    check: Callable[[Stack], Iterable[tuple[Subject, str]]]
 
     def _policy(self, name: str, level: EnforcementLevel, applies: Callable[[str], bool]) -> StackValidationPolicy:
         def validate(args: StackValidationArgs, report: ReportViolation) -> None:
-            for resource, violation in self.check(args):
-                if applies(resource.urn):
-                    report(violation, resource.urn)
+            if not any(applies(resource.urn) for resource in args.resources):
+                return
+            stack = Stack(args, Settings(self.schema, args.get_config()))
+            for subject, violation in self.check(stack):
+                report_unless_waived(subject, violation, report)
+            stack.raise_unknown()
 
         return StackValidationPolicy(validate=validate, **self._metadata(name, level))
+
+
+def report_unless_waived(subject: Subject, violation: str, report: ReportViolation) -> Waiver | None:
+    """Report a violation, with what became of its waiver; the waiver instead where one holds."""
+    waiver = waiver_of(subject)
+    if waiver is None:
+        report(violation, subject.urn)
+    elif waiver.over is not None:
+        report(f"{violation} {waiver.over}", subject.urn)
+    else:
+        return waiver
+    return None

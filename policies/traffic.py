@@ -5,19 +5,18 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from pulumi_policy import ResourceValidationArgs
-
-from policies.endpoints import DECLARES_ENTITIES, Route, ServedEntity, as_text, declared
-from policies.reading import UNKNOWN, Reader
-from policies.rule import MANDATORY, ResourceRule
+from policies import sources
+from policies.endpoints import DECLARES_ENTITIES, ENDPOINTS, Route, ServedEntity, as_text, declared
+from policies.reading import UNKNOWN
+from policies.rule import ADVISORY, HIGH, LOW, MANDATORY, ResourceRule
+from policies.subject import Subject
 
 MAX_ENTITIES = 10
 """The most served entities an endpoint can have (Model Serving limits)."""
 
 
-def _check(args: ResourceValidationArgs) -> Iterator[str]:
-    reader = Reader()
-    declaration = declared(args.props, reader)
+def _split(subject: Subject) -> Iterator[str]:
+    declaration = declared(subject)
     entities, routes = declaration.entities, declaration.routes
     if len(entities) > MAX_ENTITIES:
         yield (
@@ -34,7 +33,6 @@ def _check(args: ResourceValidationArgs) -> Iterator[str]:
                 f"config declares {len(entities)} served entities and no trafficConfig: "
                 "declare one route for each, with percentages that add up to 100."
             )
-    reader.raise_unknown()
 
 
 def _names(entities: Sequence[ServedEntity]) -> Iterator[str]:
@@ -103,6 +101,33 @@ traffic_routes_add_up = ResourceRule(
     remediation="Declare one route for each served entity, with whole percentages that add up to 100.",
     staging=MANDATORY,
     prod=MANDATORY,
+    severity=HIGH,
+    source=sources.SERVING_LIMITS,
     types=DECLARES_ENTITIES,
-    check=_check,
+    check=_split,
 )
+
+
+def _explicit(subject: Subject) -> Iterator[str]:
+    declaration = declared(subject)
+    if declaration.complete and declaration.routes is None and len(declaration.entities) == 1:
+        yield (
+            f"{declaration.entities[0].label} gets all traffic because nothing else is said: declare "
+            "config.trafficConfig with one route of 100, so that a second entity cannot change it unseen."
+        )
+
+
+traffic_is_explicit = ResourceRule(
+    id="POL-30",
+    name="traffic-is-explicit",
+    description="Require a traffic split also for a single entity, so that preview shows where requests go.",
+    remediation="Declare config.trafficConfig with one route of trafficPercentage 100.",
+    staging=ADVISORY,
+    prod=ADVISORY,
+    severity=LOW,
+    source=sources.CREATE_ENDPOINTS,
+    types=frozenset(ENDPOINTS),
+    check=_explicit,
+)
+
+RULES = (traffic_routes_add_up, traffic_is_explicit)

@@ -15,6 +15,7 @@ from pulumi_policy import (
     StackValidationArgs,
     StackValidationPolicy,
 )
+from pulumi_policy.policy import _NotApplicableError  # what not_applicable() raises has no public name
 from pulumi_policy.proxy import UNKNOWN_STRING_VALUE, UnknownValueError, unknown_checking_proxy
 
 from policies.rule import Rule
@@ -22,30 +23,39 @@ from policies.rule import Rule
 UNKNOWN = UNKNOWN_STRING_VALUE
 """What the engine sends for a value that is not known before the update."""
 
-_OPTIONS = PolicyResourceOptions(False, [], None, [], PolicyCustomTimeouts(0, 0, 0), [])
-
 
 @dataclass(frozen=True)
 class Declared:
-    """A resource of a made-up stack; `sources` says, by property, which other resource it is made of."""
+    """A resource of a made-up stack; `sources` says, by property, which other resource it is made of, `after` what it
+    depends on besides."""
 
     type: str
     properties: Mapping[str, Any]
     name: str = "resource"
     sources: Mapping[str, str] = field(default_factory=dict)
+    after: tuple[str, ...] = ()
     stack: str = "prod"
+    protect: bool = False
+    delete_before_replace: bool | None = None
 
     @property
     def urn(self) -> str:
         return f"urn:pulumi:{self.stack}::project::{self.type}::{self.name}"
 
+    @property
+    def options(self) -> PolicyResourceOptions:
+        return PolicyResourceOptions(
+            self.protect, [], self.delete_before_replace, [], PolicyCustomTimeouts(0, 0, 0), [], None
+        )
+
 
 @dataclass(frozen=True)
 class Judgement:
-    """What a rule said: its violations, and the unknown value that kept it from judging everything."""
+    """What a rule said: its violations, the unknown value that kept it from judging everything, the waiver it met."""
 
     violations: list[str]
     unknown: str | None = None
+    waived: str | None = None
 
 
 def judge(rule: Rule, declared: Iterable[Declared], config: Mapping[str, Any] | None = None) -> Judgement:
@@ -60,6 +70,8 @@ def judge(rule: Rule, declared: Iterable[Declared], config: Mapping[str, Any] | 
                 _judge_stack(policy, resources, found, config)
     except UnknownValueError as error:
         return Judgement(found, ".".join(error.props))
+    except _NotApplicableError as waived:
+        return Judgement(found, waived=waived.reason)
     return Judgement(found)
 
 
@@ -71,7 +83,7 @@ def _judge_resource(
         unknown_checking_proxy(dict(declared.properties)),
         declared.urn,
         declared.name,
-        _OPTIONS,
+        declared.options,
         None,
         config,
     )
@@ -87,13 +99,14 @@ def _judge_stack(
 ) -> None:
     resources = {
         one.name: PolicyResource(
-            one.type, unknown_checking_proxy(dict(one.properties)), one.urn, one.name, _OPTIONS, None, None, [], {}
+            one.type, unknown_checking_proxy(dict(one.properties)), one.urn, one.name, one.options, None, None, [], {}
         )
         for one in declared
     }
     for one in declared:
         for name, source in one.sources.items():
             resources[one.name].property_dependencies[name] = [resources[source]]
+        resources[one.name].dependencies.extend(resources[name] for name in one.after)
     args = StackValidationArgs(list(resources.values()), config)
 
     def report(message: str, urn: str | None) -> None:

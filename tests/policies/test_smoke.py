@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from policies.endpoints import MODEL_SERVING
-from policies.smoke import SMOKE_QUERY, endpoint_has_a_smoke_query
+from policies.serving import SMOKE_QUERY, endpoint_has_a_smoke_query
 from tests.policies.judging import UNKNOWN, Declared, Judgement, judge
 
 ENDPOINT = Declared(MODEL_SERVING, {"name": "fares"}, name="endpoint")

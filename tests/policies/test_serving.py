@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from policies.endpoints import MODEL_SERVING, PROVISIONED_THROUGHPUT
-from policies.served_entities import served_entity_version_is_a_number
+from policies.serving import served_entity_version_is_a_number
 from tests.policies.judging import UNKNOWN, Declared, Judgement, judge
 
 

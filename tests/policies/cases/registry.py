@@ -1,0 +1,49 @@
+"""Cases of the rules about registry."""
+
+from __future__ import annotations
+
+from policies import registry
+from tests.policies.cases.building import Case, alias, endpoint, entity, of_type, rollout
+from tests.policies.judging import UNKNOWN, Declared
+
+CASES = (
+    Case(
+        rule=registry.alias_is_of_the_ladder,
+        passes=[[alias()]],
+        refuses=[
+            ([alias(alias="latest")], "alias 'latest' is reserved"),
+            ([alias(alias="v12")], "alias 'v12' is reserved"),
+            ([alias(alias="best")], "alias 'best' is none of candidate, challenger, staging, champion, production"),
+        ],
+        unknown=[([alias(alias=UNKNOWN)], "alias")],
+    ),
+    Case(
+        rule=registry.production_alias_is_approved_and_proven,
+        passes=[[alias()], [Declared(registry.MODEL_ALIAS, {"evidence": UNKNOWN}, sources={"evidence": "resource"})]],
+        refuses=[([alias(evidence=None)], "moves to version 1 without evidence")],
+    ),
+    Case(
+        rule=registry.no_aliases_on_the_registered_model,
+        passes=[[of_type(registry.REGISTERED_MODEL, name="m")]],
+        refuses=[([of_type(registry.REGISTERED_MODEL, aliases=[{"aliasName": "champion"}])], "dropped by the service")],
+        unknown=[([of_type(registry.REGISTERED_MODEL, aliases=UNKNOWN)], "aliases")],
+    ),
+    Case(
+        rule=registry.no_workspace_registry,
+        passes=[[of_type(registry.REGISTERED_MODEL, name="m")]],
+        refuses=[([of_type(registry.WORKSPACE_MODEL, name="fares")], "fares lives in the workspace model registry")],
+    ),
+    Case(
+        rule=registry.alias_and_endpoint_agree,
+        passes=[
+            [endpoint(), alias()],
+            [alias(version="7")],
+            [endpoint(), alias(version="7", alias="challenger")],
+            [endpoint(config=None), rollout(version="7"), alias(version="7")],
+        ],
+        refuses=[([endpoint(), alias(version="7")], "points to version 7, and the stack serves 1")],
+        unknown=[
+            ([endpoint(entity(entityVersion=UNKNOWN)), alias(version="7")], "config.servedEntities.0.entityVersion")
+        ],
+    ),
+)
