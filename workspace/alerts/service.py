@@ -90,7 +90,7 @@ class Alerts:
             api("GET", one, lambda call: self._shown(self._get(call.path["id"]))),
             api("PATCH", one, self._update),
             api("DELETE", one, self._trash),
-            api("POST", RUN_NOW, lambda call: self._shown(self.evaluate(call.path["id"]))),
+            api("POST", RUN_NOW, self._run_now),
         ]
 
     def start(self) -> None:
@@ -156,6 +156,11 @@ class Alerts:
             return Outcome(ERROR), error.message
         except EvaluationError as error:
             return Outcome(ERROR), str(error)
+
+    def _run_now(self, call: Call) -> Json:
+        """The alert as evaluated, and why it could not be (which the service's answers have no field for)."""
+        record = self.evaluate(call.path["id"])
+        return {**self._shown(record), **({"error": record["error"]} if record["error"] else {})}
 
     def _create(self, call: Call) -> Json:
         alert = self._checked(call.body)
