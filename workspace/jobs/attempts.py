@@ -13,6 +13,7 @@ from workspace.documents import Document
 from workspace.errors import ApiError
 from workspace.jobs import runs
 from workspace.jobs.graph import Result
+from workspace.jobs.notices import Notices
 from workspace.jobs.references import NO_INPUT, References, UnknownReferenceError
 from workspace.jobs.runs import Runs
 from workspace.jobs.settings import kind_of
@@ -45,12 +46,19 @@ class Attempts:
     """Runs tasks to their end, each in the thread of the caller."""
 
     def __init__(
-        self, stored: Runs, clock: Clock, works: Mapping[str, Work], workspace_id: str, host: Callable[[], str | None]
+        self,
+        stored: Runs,
+        clock: Clock,
+        works: Mapping[str, Work],
+        notices: Notices,
+        workspace_id: str,
+        host: Callable[[], str | None],
     ) -> None:
         """`works` by kind of task (`sql_task`); `host` is the address of the workspace, where it has one."""
         self._runs = stored
         self._clock = clock
         self._works = works
+        self._notices = notices
         self._workspace_id = workspace_id
         self._host = host
 
@@ -74,6 +82,7 @@ class Attempts:
             return self._stopped(asked, 0)
         run = self._runs.change(place.run_id, lambda record: self._begin(runs.task_of(record, task_run_id)))
         task = runs.task_of(run, task_run_id)
+        self._notices.task_started(run, task)
         limit = task["timeout_seconds"]
         due = self._clock.now() + limit
         alarm = self._clock.call_at(due, lambda: stop.request(Result.TIMEDOUT)) if limit else None
@@ -156,7 +165,8 @@ class Attempts:
             if following is not None:
                 place.add(run, following)
 
-        self._runs.change(place.run_id, apply)
+        run = self._runs.change(place.run_id, apply)
+        self._notices.task_ended(run, runs.task_of(run, task_run_id), is_last=following is None)
         return following
 
     def _wait_to_retry(self, following: Document, stop: Stop) -> None:

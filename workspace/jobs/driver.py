@@ -21,12 +21,19 @@ class Driver:
     """The threads of one run: one that decides, one for each task at work."""
 
     def __init__(
-        self, run_id: int, stored: Runs, clock: Clock, attempts: Attempts, on_over: Callable[[Driver], None]
+        self,
+        run_id: int,
+        stored: Runs,
+        clock: Clock,
+        attempts: Attempts,
+        on_start: Callable[[Document], None],
+        on_over: Callable[[Driver], None],
     ) -> None:
         self.run_id = run_id
         self._runs = stored
         self._clock = clock
         self._attempts = attempts
+        self._on_start = on_start
         self._on_over = on_over
         self._changed = threading.Condition()
         self._working: dict[str, Stop] = {}
@@ -57,6 +64,7 @@ class Driver:
     def _drive(self) -> None:
         try:
             run = self._runs.change(self.run_id, _running)
+            self._on_start(run)
             # A run that is repaired goes on under its first start time, and is given its time anew.
             alarm = None
             if limit := run["timeout_seconds"]:

@@ -17,13 +17,14 @@ from workspace.jobs.asking import flag, page, whole_number
 from workspace.jobs.attempts import Attempts
 from workspace.jobs.control_work import ForEach, RunJob, condition
 from workspace.jobs.graph import Result
+from workspace.jobs.notices import Destinations, Mail, Notices
 from workspace.jobs.process_work import Credentials, ProcessWork
 from workspace.jobs.repairs import Repairs
 from workspace.jobs.run_routes import RunRoutes
 from workspace.jobs.runner import OnOver, Runner
 from workspace.jobs.runs import Runs
 from workspace.jobs.sources import Sources, VolumeFiles, WorkspaceFiles
-from workspace.jobs.sql_work import Alerts, Identities, Sql, SqlWork
+from workspace.jobs.sql_work import Alerts, AlertWork, Identities, Sql, SqlWork
 from workspace.jobs.starting import Starting
 from workspace.jobs.store import JobStore
 from workspace.jobs.triggers import Triggers
@@ -35,8 +36,8 @@ VERSIONS = ("2.1", "2.2")
 JOBS_PAGE = 100
 """The most entries that a list answers at once (Jobs API 2.2)."""
 RUNNABLE = (
-    *("condition_task", "for_each_task", "notebook_task", "python_wheel_task", "run_job_task", "spark_python_task"),
-    "sql_task",
+    *("alert_task", "condition_task", "for_each_task", "notebook_task", "python_wheel_task", "run_job_task"),
+    *("spark_python_task", "sql_task"),
 )
 """Kinds of task that can be executed; the others can be declared, and are refused when a run is asked for."""
 
@@ -56,6 +57,8 @@ class Surroundings:
     objects: WorkspaceFiles | None = None
     volumes: VolumeFiles | None = None
     alerts: Alerts | None = None
+    mail: Mail | None = None
+    destinations: Destinations | None = None
     table_version: Callable[[str], int | None] = lambda _: None
     """The newest version of a Delta table by its full name, None where there is none."""
 
@@ -70,8 +73,9 @@ class Jobs:
         sources = Sources(around.objects, around.volumes)
         self._processes = ProcessWork(state.subfolder("jobs"), sources, around.run_as)
         works: dict[str, Work] = {}
-        attempts = Attempts(self._runs, clock, works, state.workspace_id, around.host)
-        self._runner = Runner(self._runs, clock, attempts)
+        notices = Notices(around.mail, around.destinations, state.workspace_id)
+        attempts = Attempts(self._runs, clock, works, notices, state.workspace_id, around.host)
+        self._runner = Runner(self._runs, clock, attempts, notices)
         self._starting = Starting(self._jobs, self._runs, self._runner, RUNNABLE)
         works |= {
             "condition_task": condition,
@@ -80,6 +84,7 @@ class Jobs:
             "python_wheel_task": self._processes.wheel,
             "run_job_task": RunJob(self._starting),
             "spark_python_task": self._processes.python,
+            "alert_task": AlertWork(around.run_as, around.alerts),
             "sql_task": SqlWork(around.sql, sources, around.run_as, around.alerts),
         }
         repairs = Repairs(documents, self._jobs, self._runs, self._runner, RUNNABLE)

@@ -13,6 +13,7 @@ from workspace.jobs import runs
 from workspace.jobs.attempts import Attempts
 from workspace.jobs.driver import Driver
 from workspace.jobs.graph import Result
+from workspace.jobs.notices import Notices
 from workspace.jobs.runs import Runs
 from workspace.jobs.settings import Settings
 from workspace.jobs.work import SHUTDOWN, Stop
@@ -27,8 +28,9 @@ OnOver = Callable[[Document], None]
 class Runner:
     """All runs that are not over; at most `max_concurrent_runs` of a job go at once."""
 
-    def __init__(self, stored: Runs, clock: Clock, attempts: Attempts) -> None:
+    def __init__(self, stored: Runs, clock: Clock, attempts: Attempts, notices: Notices) -> None:
         self._runs = stored
+        self._notices = notices
         self._clock = clock
         self._attempts = attempts
         self._admission = threading.RLock()
@@ -133,7 +135,7 @@ class Runner:
     def _launch(self, run_id: int) -> None:
         if self._stopping:
             return
-        driver = Driver(run_id, self._runs, self._clock, self._attempts, self._ended)
+        driver = Driver(run_id, self._runs, self._clock, self._attempts, self._notices.run_started, self._ended)
         self._drivers[run_id] = driver
         driver.start()
 
@@ -147,6 +149,7 @@ class Runner:
     def _tell(self, run: Document) -> None:
         with self._over:
             self._over.notify_all()
+        self._notices.run_ended(run)
         for listener in self._listeners:
             listener(run)
 

@@ -15,6 +15,9 @@ from workspace.errors import invalid
 from workspace.jobs.graph import Result
 from workspace.jobs.settings import Settings, run_order
 
+KEPT = ("email_notifications", "webhook_notifications", "notification_settings")
+"""Settings of a job that its runs keep, for those who are to hear of them."""
+
 PENDING, QUEUED, RUNNING, TERMINATING = "PENDING", "QUEUED", "RUNNING", "TERMINATING"
 BLOCKED, WAITING_FOR_RETRY = "BLOCKED", "WAITING_FOR_RETRY"
 TERMINATED, SKIPPED, INTERNAL_ERROR = "TERMINATED", "SKIPPED", "INTERNAL_ERROR"
@@ -116,6 +119,7 @@ class Runs:
             "timeout_seconds": settings["timeout_seconds"],
             **{name: settings[name] for name in ("job_clusters", "git_source") if name in settings},
             "environments": settings.get("environments", []),
+            "notices": {name: settings[name] for name in KEPT if name in settings},
             **more,
             "tasks": [self.new_attempt(run_id, _within(task, tasks)) for task in tasks],
         }

@@ -8,7 +8,16 @@ from workspace.documents import Document
 from workspace.jobs import runs
 from workspace.jobs.graph import Result
 
-_HIDDEN = ("tasks", "parameters", "timeout_seconds", "private", "run_as_user_name", "environments", "trigger_time")
+_HIDDEN = (
+    "tasks",
+    "parameters",
+    "timeout_seconds",
+    "private",
+    "run_as_user_name",
+    "environments",
+    "trigger_time",
+    "notices",
+)
 _HIDDEN_OF_TASK = ("private",)
 
 # The `termination_details` of the newer status block, by result.
@@ -67,7 +76,7 @@ def output(owner: Document, record: Document, logs: str | None, *, logs_truncate
     """`RunOutput` of one attempt. `logs` is None for kinds of task that the API gives no logs of."""
     private = record["private"]
     answer: Document = {"metadata": {**run(owner, with_tasks=False), **task(record), "job_run_id": owner["run_id"]}}
-    for name in ("notebook_output", "run_job_output", "sql_output"):
+    for name in ("alert_output", "notebook_output", "run_job_output", "sql_output"):
         if name in private:
             answer[name] = private[name]
     if logs is not None:

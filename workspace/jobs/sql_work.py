@@ -50,10 +50,10 @@ class Sql(Protocol):
 
 
 class Alerts(Protocol):
-    """The alerts of the workspace as jobs see them."""
+    """The alerts of the workspace as jobs see them (`workspace.alerts.Alerts`)."""
 
-    def evaluate_now(self, alert_id: str) -> str:
-        """Evaluate an alert, and notify who is to be notified; its state (`OK`, `TRIGGERED`, ...). ApiError 404."""
+    def evaluate(self, alert_id: str) -> Mapping[str, Any]:
+        """Run an alert's query and tell its subscribers; the record, with `state` and `error`. ApiError 404."""
         ...
 
 
@@ -78,7 +78,9 @@ class SqlWork:
         with self._identities.acting_as(attempt.run["run_as_user_name"]):
             body = attempt.task["sql_task"]
             if "alert" in body:
-                return self._alert(body)
+                state = _evaluated(self._alerts, body["alert"]["alert_id"])
+                output = {"alert_output": {"alert_state": state, "warehouse_id": body["warehouse_id"]}}
+                return Outcome({"sql_output": output, "alert_state": state})
             if "file" in body:
                 text = self._sources.text(body["file"]["path"])
                 return self._statements(attempt, f"file {body['file']['path']}", text, None, None)
@@ -114,13 +116,28 @@ class SqlWork:
             raise TaskFailedError(f"{what} is not SQL: {error}") from error
         return Outcome({"sql_output": _output(body, executed), "rows": [_plain(row) for row in rows]})
 
-    def _alert(self, body: Document) -> Outcome:
-        alert_id = body["alert"]["alert_id"]
-        if self._alerts is None:
-            raise TaskFailedError(f"alert {alert_id} cannot be evaluated: this workspace was assembled without alerts")
-        state = self._alerts.evaluate_now(alert_id)
-        output = {"alert_output": {"alert_state": state, "warehouse_id": body["warehouse_id"]}}
-        return Outcome({"sql_output": output, "alert_state": state})
+
+class AlertWork:
+    """Evaluates an alert for a task of its own kind."""
+
+    def __init__(self, identities: Identities, alerts: Alerts | None) -> None:
+        self._identities = identities
+        self._alerts = alerts
+
+    def __call__(self, attempt: Attempt) -> Outcome:
+        with self._identities.acting_as(attempt.run["run_as_user_name"]):
+            state = _evaluated(self._alerts, attempt.task["alert_task"]["alert_id"])
+        return Outcome({"alert_output": {"alert_state": state}, "alert_state": state})
+
+
+def _evaluated(alerts: Alerts | None, alert_id: str) -> str:
+    """The state of an alert that was evaluated now; TaskFailedError where its query failed."""
+    if alerts is None:
+        raise TaskFailedError(f"alert {alert_id} cannot be evaluated: this workspace was assembled without alerts")
+    record = alerts.evaluate(alert_id)
+    if record["state"] == "ERROR":
+        raise TaskFailedError(f"alert {alert_id} cannot be told: {record['error']}", code="AlertError")
+    return str(record["state"])
 
 
 def _output(body: Document, executed: Sequence[str]) -> Document:

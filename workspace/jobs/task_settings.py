@@ -144,6 +144,7 @@ def _needs(kind: str, *fields: str) -> Callable[[str, Mapping[str, Any]], None]:
 
 
 _CHECKS: Mapping[str, Callable[[str, Mapping[str, Any]], None]] = {
+    "alert_task": _needs("alert_task", "alert_id"),
     "condition_task": _check_condition,
     "for_each_task": _check_for_each,
     "notebook_task": _needs("notebook_task", "notebook_path"),
