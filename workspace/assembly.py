@@ -65,6 +65,9 @@ def assemble(state: State) -> Starlette:
             host=lambda: process.address(state.folder),
             objects=workspace_objects.files,
             volumes=files,
+            alerts=alerts,
+            mail=outbox,
+            destinations=destinations,
             table_version=lambda name: catalog.tables.delta(name).version() if catalog.tables.exists(name) else None,
         ),
     )
