@@ -285,7 +285,7 @@ def test_a_refresh_that_fails_says_why_and_tells_the_people_named(watch: Watch) 
     assert failed.state.value == "FAILED"
     assert "nowhere" in (failed.message or "")
     assert watch.client.quality_monitors.get(table).latest_monitor_failure_msg == failed.message
-    (told,) = watch.client.api_client.do("GET", "/_workspace/notifications")["notifications"]  # type: ignore[call-overload]
+    (told,) = watch.client.api_client.do("GET", "/_workspace/notifications")["notifications"]
     assert told["recipients"] == ["ops@example.com"]
     assert "nowhere" in told["body"]
 
