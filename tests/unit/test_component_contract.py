@@ -20,6 +20,17 @@ from components.alerts import (
     ServingAlertsArgs,
     TrafficAlertArgs,
 )
+from components.job import ClusterArgs, EnvironmentArgs, JobPermission, WorkflowJob, WorkflowJobArgs
+from components.job_tasks import (
+    AfterArgs,
+    ConditionTaskArgs,
+    NotebookTaskArgs,
+    PythonTaskArgs,
+    RunJobTaskArgs,
+    SqlTaskArgs,
+    TaskArgs,
+)
+from components.model_registration import ModelRegistration, ModelRegistrationArgs
 from components.monitor import CustomMetricArgs, InferenceMonitor, InferenceMonitorArgs, LabelSource
 from components.online_store import FeatureOnlineStore, FeatureOnlineStoreArgs
 from components.online_table import FeatureOnlineTable, FeatureOnlineTableArgs
@@ -30,12 +41,15 @@ from components.provisioned_throughput import (
 )
 from components.served_entity import ExternalModelArgs, FoundationModelArgs, ServedEntityArgs
 from components.serving_endpoint import ServingEndpoint, ServingEndpointArgs
+from components.workflow import MlWorkflow, MlWorkflowArgs
 from tests.unit import (
     test_alerts,
+    test_model_registration,
     test_monitor,
     test_online_features,
     test_provisioned_throughput,
     test_serving_endpoint,
+    test_workflow,
 )
 from tests.unit.recording import record
 
@@ -45,6 +59,9 @@ BUILDERS: dict[str, Callable[[pulumi.ResourceOptions], pulumi.ComponentResource]
     "FeatureOnlineTable": lambda opts: FeatureOnlineTable(
         "one", test_online_features.table_args(readers=["sp-serving"]), opts
     ),
+    "MlWorkflow": lambda opts: MlWorkflow("one", test_workflow.args(), opts),
+    "ModelRegistration": lambda opts: ModelRegistration("one", test_model_registration.args(), opts),
+    "WorkflowJob": lambda opts: WorkflowJob("one", test_workflow.job(name="one"), opts),
     "ServingAlerts": lambda opts: ServingAlerts("one", test_alerts.args(), opts),
     "ServingEndpoint": lambda opts: ServingEndpoint("one", test_serving_endpoint.args(), opts),
     "InferenceMonitor": lambda opts: InferenceMonitor("one", test_monitor.args(), opts),
@@ -73,6 +90,19 @@ ARGUMENTS = [
     QualityAlertArgs,
     CustomMetricArgs,
     LabelSource,
+    TaskArgs,
+    AfterArgs,
+    NotebookTaskArgs,
+    PythonTaskArgs,
+    SqlTaskArgs,
+    ConditionTaskArgs,
+    RunJobTaskArgs,
+    ClusterArgs,
+    EnvironmentArgs,
+    JobPermission,
+    WorkflowJobArgs,
+    MlWorkflowArgs,
+    ModelRegistrationArgs,
 ]
 
 
@@ -103,7 +133,7 @@ def test_every_child_has_the_component_as_its_parent(name: str) -> None:
             for value in vars(component).values()
             for part in (value.values() if isinstance(value, dict) else [value])
         ]
-        children = [value for value in values if isinstance(value, pulumi.CustomResource)]
+        children = [value for value in values if isinstance(value, pulumi.CustomResource | pulumi.ComponentResource)]
         assert children
         return pulumi.Output.all(*(child.urn for child in children)).apply(urns.extend)
 
@@ -114,11 +144,14 @@ def test_every_child_has_the_component_as_its_parent(name: str) -> None:
 
 @pytest.mark.parametrize("name", sorted(BUILDERS))
 def test_outputs_are_registered_and_not_empty(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    registered: list[dict[str, Any]] = []
-    monkeypatch.setattr(pulumi.ComponentResource, "register_outputs", lambda _, outputs: registered.append(outputs))
-    record(lambda: BUILDERS[name](pulumi.ResourceOptions()).urn)
-    assert len(registered) == 1
-    assert registered[0]
+    registered: list[tuple[pulumi.ComponentResource, dict[str, Any]]] = []
+    monkeypatch.setattr(
+        pulumi.ComponentResource, "register_outputs", lambda self, outputs: registered.append((self, outputs))
+    )
+    made: list[pulumi.ComponentResource] = []
+    record(lambda: made.append(BUILDERS[name](pulumi.ResourceOptions())))
+    assert [component for component, _ in registered].count(made[0]) == 1
+    assert all(outputs for _, outputs in registered)
 
 
 @pytest.mark.parametrize("arguments", ARGUMENTS, ids=lambda cls: cls.__name__)
