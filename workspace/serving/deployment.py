@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import shutil
 import threading
@@ -83,13 +84,15 @@ class Deployments:
         return entity.state() if entity is not None else None
 
     def start(self) -> None:
-        """Serve again what was served: requests start processes that nobody has started yet."""
+        """Serve again what was served: what was awake is woken at once, what slept by its next request."""
         self._stopping.clear()
         for endpoint in self._store.all():
             if endpoint["config"]:
                 self._go_live(endpoint, {})
             if endpoint["config_update"] == "IN_PROGRESS":
                 self.roll_out(endpoint)
+        awake = [entity for entity in self._entities.values() if entity.was_awake]
+        self._spawn(lambda: self._wake(awake), "serving-wake")
         self._spawn(self._keep_house, "serving-housekeeping")
 
     def stop(self) -> None:
@@ -246,6 +249,14 @@ class Deployments:
         for entity in entities:
             entity.retire()
         shutil.rmtree(self._folder / endpoint["id"], ignore_errors=True)
+
+    def _wake(self, entities: list[Served]) -> None:
+        def wake(entity: Served) -> None:
+            with contextlib.suppress(DeploymentError, RetiredError, ApiError):  # shown as its state; it is tried again
+                entity.start()
+
+        with ThreadPoolExecutor(STARTING_AT_ONCE) as pool:
+            list(pool.map(wake, entities))
 
     def _keep_house(self) -> None:
         while not self._stopping.wait(HOUSEKEEPING_SECONDS):

@@ -52,6 +52,8 @@ class Entity:
         self._clock = clock
         self._stored = stored
         self._folder = folder
+        # Kept on disk, so that a restart of the server wakes what was awake, and nothing else.
+        self._awake = folder / "awake"
         self._online = online
         self._secret = secret
         self._starting = threading.Lock()
@@ -77,6 +79,11 @@ class Entity:
     @property
     def service_log(self) -> Path:
         return self._folder / "service.log"
+
+    @property
+    def was_awake(self) -> bool:
+        """Whether it was not asleep when the last server ended, or may not sleep: to be started with the server."""
+        return self._awake.exists() or not self.scale_to_zero
 
     def build(self, model_folder: Path) -> None:
         """Take the model's files as they are now. The registry may delete the version later; what is served stays."""
@@ -108,6 +115,7 @@ class Entity:
                 self._log(f"Deployment failed. {error}")
                 raise DeploymentError(str(error)) from error
             self._failed_at, self._last_used = None, self._clock.now()
+            self._awake.touch()
             self._log("The model server is ready.")
 
     async def score(self, content_type: str, body: bytes) -> Reply:
@@ -169,6 +177,7 @@ class Entity:
             with self._counting:
                 idle = self._in_flight == 0 and self._clock.now() - self._last_used >= idle_seconds
             if idle and self._process is not None:
+                self._awake.unlink(missing_ok=True)
                 self._process.end()
                 self._process = None
                 self._log("Scaled to zero.")

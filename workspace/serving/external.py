@@ -71,6 +71,7 @@ class ExternalEntity:
 
     concurrency = 0
     pid: int | None = None
+    was_awake = False
 
     def __init__(self, stored: Json, secret: SecretOf) -> None:
         self.uid: str = stored["uid"]
