@@ -227,9 +227,13 @@ def test_what_belongs_to_its_parent_goes_with_it_and_not_alone(shop: Shop) -> No
             get(name)
 
 
-def test_a_protected_branch_holds_its_project(shop: Shop) -> None:
+def test_a_protected_branch_holds_its_project_and_its_endpoints(shop: Shop) -> None:
     protected = Project(initial_branch_spec=InitialBranchSpec(is_protected=True))
     shop.client.postgres.create_project(protected, "shop").wait(SOON)
+    reader = Endpoint(spec=EndpointSpec(endpoint_type=EndpointType.ENDPOINT_TYPE_READ_ONLY))
+    shop.client.postgres.create_endpoint(PRODUCTION, reader, "reads").wait(SOON)
+    with pytest.raises(InvalidState, match="is protected"):
+        shop.client.postgres.delete_endpoint(f"{PRODUCTION}/endpoints/reads")
     with pytest.raises(InvalidState, match="is protected"):
         shop.client.postgres.delete_project("projects/shop")
     free = Branch(spec=BranchSpec(is_protected=False))

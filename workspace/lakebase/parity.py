@@ -74,10 +74,10 @@ BEHAVIOURS: tuple[Behaviour, ...] = (
     ),
     Behaviour(
         path=f"DELETE {_PROJECT}",
-        behaviour="A protected branch holds its project.",
+        behaviour="A protected branch holds its project and its endpoints.",
         source=Source.CLIENT,
         reference=f"{_SDK} `postgres.BranchSpec` (is_protected)",
-        test=f"{_TESTS}test_a_protected_branch_holds_its_project",
+        test=f"{_TESTS}test_a_protected_branch_holds_its_project_and_its_endpoints",
     ),
     Behaviour(
         path=f"DELETE {_PROJECT}",
@@ -115,7 +115,7 @@ BEHAVIOURS: tuple[Behaviour, ...] = (
         f"PATCH {_BRANCH}",
         "Protection can be taken off.",
         "PostgresAPI.update_branch",
-        "test_a_protected_branch_holds_its_project",
+        "test_a_protected_branch_holds_its_project_and_its_endpoints",
     ),
     Behaviour(
         path=f"DELETE {_BRANCH}",

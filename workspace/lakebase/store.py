@@ -113,8 +113,10 @@ class LakebaseStore:
             children = [one["name"] for one in self.all(BRANCH, document["parent"]) if _source(one) == name]
             if children:
                 raise invalid_state(f"Branch '{name}' cannot be deleted: {', '.join(children)} were made of it.")
-        if kind == ENDPOINT and name.endswith(f"/branches/{DEFAULT_BRANCH}/endpoints/{DEFAULT_ENDPOINT}"):
-            raise ManagedByParentError(name, document["parent"])
+        if kind == ENDPOINT:
+            if name.endswith(f"/branches/{DEFAULT_BRANCH}/endpoints/{DEFAULT_ENDPOINT}"):
+                raise ManagedByParentError(name, document["parent"])
+            self._refuse_protected(name, document["parent"])
         with self._documents.transaction():
             for child_kind in (BRANCH, ENDPOINT):
                 for key, _ in self._documents.list(child_kind, f"{name}/"):
@@ -136,20 +138,20 @@ class LakebaseStore:
 
     def _refuse_in_use(self, name: str) -> None:
         """A protected branch, or one that tables are synced into, holds itself and its project."""
-        branches = [(name, self._documents.get(BRANCH, name)), *self._documents.list(BRANCH, f"{name}/")]
-        for branch, document in branches:
-            if document is None:
-                continue
-            if document["status"]["is_protected"]:
-                raise invalid_state(
-                    f"'{name}' cannot be deleted: branch '{branch}' is protected. Set its spec.is_protected "
-                    "to false first."
-                )
+        own = [name] if self._documents.get(BRANCH, name) is not None else []
+        for branch in [*own, *(key for key, _ in self._documents.list(BRANCH, f"{name}/"))]:
+            self._refuse_protected(name, branch)
             if tables := self._synced_tables(branch):
                 raise invalid_state(
                     f"'{name}' cannot be deleted: {', '.join(tables)} are synced into branch '{branch}'. Delete the "
                     "synced tables first."
                 )
+
+    def _refuse_protected(self, name: str, branch: str) -> None:
+        if self.document(BRANCH, branch)["status"]["is_protected"]:
+            raise invalid_state(
+                f"'{name}' cannot be deleted: branch '{branch}' is protected. Set its spec.is_protected to false first."
+            )
 
     def _new(self, name: str, status: Json, due: float, *, parent: str | None = None, uid: str | None = None) -> Json:
         now = self._clock.now()
