@@ -97,7 +97,7 @@ class TableGates:
   FROM {self._table}
   WHERE status_code = 200 AND request_time >= :since AND request_time < :until
     AND served_entity_id IN (:candidate, :stable)
-    AND (client_request_id IS NULL OR client_request_id NOT LIKE 'release-%')
+    AND NOT coalesce(startswith(client_request_id, 'release-'), FALSE)
 ),
 predicted AS (
   SELECT served_entity_id, TRY_CAST(prediction AS DOUBLE) AS prediction
