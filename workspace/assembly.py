@@ -42,9 +42,10 @@ def assemble(state: State) -> Starlette:
     files = Files(state)
     sql = Sql(state, catalog, files)
     catalog.add_volumes(files)
+    catalog.add_contents(sql.functions())
     workspace_objects = WorkspaceObjects(state, clock.now_ms, OWNER.user_name)
     mlflow = Mlflow(state, catalog.containers.schema, files, OWNER.user_name)
-    # Unity Catalog counts models among a schema's functions.
+    # Unity Catalog counts models among a schema's functions, too.
     catalog.add_contents(
         Contents(FUNCTION, mlflow.model_names, mlflow.model_id, mlflow.delete_model, mlflow.model_owner)
     )

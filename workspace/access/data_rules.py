@@ -8,15 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from workspace.access.rules import Rights, Rule, admins_only, listed, open_to_all
+from workspace.access.rules import Rights, Rule, admins_only, any_method, listed, open_to_all
 from workspace.errors import ApiError
 from workspace.http import Call, Json
 from workspace.unity_catalog.privileges import Privileges, schema_of
-from workspace.unity_catalog.securables import SCHEMA, TABLE
+from workspace.unity_catalog.securables import FUNCTION, SCHEMA, TABLE
 
 WAREHOUSES, QUERIES, ALERTS = "sql/warehouses", "sql/queries", "alertsv2"
 _SQL = "/api/2.0/sql"
 _STORE = "/api/2.0/feature-store"
+_FUNCTIONS = "/api/2.1/unity-catalog/functions"
+_VECTORS = "/api/2.0/vector-search"
+_POSTGRES = "/api/2.0/postgres"
 _MONITOR = "/api/2.1/unity-catalog/tables/{table}/monitor"
 
 
@@ -28,7 +31,7 @@ class DataRules:
         self._privileges = privileges
 
     def all(self) -> list[Rule]:
-        return [*self._sql(), *self._features(), *self._monitors()]
+        return [*self._sql(), *self._features(), *self._monitors(), *self._vectors(), *_others()]
 
     def _sql(self) -> list[Rule]:
         statement, warehouse, query = f"{_SQL}/statements", f"{_SQL}/warehouses/{{id}}", f"{_SQL}/queries/{{id}}"
@@ -54,6 +57,9 @@ class DataRules:
             self._on("GET", query, QUERIES, "CAN_VIEW"),
             self._on("PATCH", query, QUERIES, "CAN_EDIT"),
             self._on("DELETE", query, QUERIES, "CAN_MANAGE"),
+            Rule(method="GET", path=_FUNCTIONS, show=listed("functions", self._sees_function), for_admins=True),
+            Rule(method="GET", path=f"{_FUNCTIONS}/{{name}}", check=self._function(manage=False), for_admins=True),
+            Rule(method="DELETE", path=f"{_FUNCTIONS}/{{name}}", check=self._function(manage=True), for_admins=True),
             Rule(method="GET", path="/api/2.0/alerts", show=listed("alerts", self._sees(ALERTS, "CAN_READ"))),
             self._on("GET", "/api/2.0/alerts/{id}", ALERTS, "CAN_READ"),
             self._on("PATCH", "/api/2.0/alerts/{id}", ALERTS, "CAN_EDIT"),
@@ -95,16 +101,31 @@ class DataRules:
         ]
 
     def _monitors(self) -> list[Rule]:
-        reads = (_MONITOR, f"{_MONITOR}/refreshes", f"{_MONITOR}/refreshes/{{refresh}}")
+        dashboard = "/api/2.1/quality-monitoring/tables/{table}/monitor/dashboard"
         return [
-            *(Rule(method="GET", path=path, check=self._reads("table"), for_admins=True) for path in reads),
-            *(
-                Rule(method=method, path=_MONITOR, check=self._manages("table"), for_admins=True)
-                for method in ("POST", "PUT", "DELETE")
+            # These check by themselves.
+            *open_to_all(
+                *any_method(f"{_MONITOR}{{rest:path}}"),
+                *any_method("/api/data-quality/v1/monitors{rest:path}"),
             ),
-            *(
-                Rule(method="POST", path=f"{_MONITOR}/{path}", check=self._manages("table"), for_admins=True)
-                for path in ("refreshes", "refreshes/{refresh}/cancel")
+            Rule(method="POST", path=dashboard, check=self._manages("table"), for_admins=True),
+        ]
+
+    def _vectors(self) -> list[Rule]:
+        """An assumption: an index is asked for with the privileges of the table that it is made of; the access control
+        lists of endpoints are not kept here."""
+        index = f"{_VECTORS}/indexes/{{name}}"
+        return [
+            Rule(method="POST", path=f"{_VECTORS}/indexes", check=self._may_index, reads_body=True, for_admins=True),
+            *open_to_all(f"GET {_VECTORS}/endpoints", f"GET {_VECTORS}/endpoints/{{name}}"),
+            *admins_only(
+                f"POST {_VECTORS}/endpoints",
+                f"DELETE {_VECTORS}/endpoints/{{name}}",
+                f"PATCH {_VECTORS}/endpoints/{{name}}/tags",
+                f"GET {_VECTORS}/indexes",
+                *(f"{method} {index}" for method in ("GET", "DELETE")),
+                *(f"POST {index}/{action}" for action in ("sync", "query", "scan", "upsert-data")),
+                f"DELETE {index}/delete-data",
             ),
         ]
 
@@ -126,9 +147,21 @@ class DataRules:
             lambda: self._privileges.require_manage(call.caller, TABLE, call.path[parameter].lower())
         )
 
-    def _reads(self, parameter: str) -> Callable[[Call], None]:
-        return lambda call: _unless_missing(
-            lambda: self._privileges.require(call.caller, "SELECT", TABLE, call.path[parameter].lower())
+    def _sees_function(self, call: Call, entry: Json) -> bool:
+        return self._privileges.sees(call.caller, FUNCTION, str(entry["full_name"]))
+
+    def _function(self, *, manage: bool) -> Callable[[Call], None]:
+        require = self._privileges.require_manage if manage else self._privileges.require_read
+        return lambda call: _unless_missing(lambda: require(call.caller, FUNCTION, call.path["name"].lower()))
+
+    def _may_index(self, call: Call) -> None:
+        spec = call.body.get("delta_sync_index_spec")
+        source = str(spec.get("source_table") or "").lower() if isinstance(spec, dict) else ""
+        if source:
+            _unless_missing(lambda: self._privileges.require(call.caller, "SELECT", TABLE, source))
+        index = str(call.body.get("name") or "").lower()
+        _unless_missing(
+            lambda: self._privileges.require_create(call.caller, "CREATE_TABLE", SCHEMA, schema_of(index, TABLE))
         )
 
     def _may_publish(self, call: Call) -> None:
@@ -145,6 +178,21 @@ class DataRules:
             _unless_missing(
                 lambda: self._privileges.require_create(call.caller, "CREATE_TABLE", SCHEMA, schema_of(online, TABLE))
             )
+
+
+def _others() -> list[Rule]:
+    """Destinations, which all may choose from, and Lakebase, whose access control lists are not kept here."""
+    destination, postgres = "/api/2.0/notification-destinations", f"{_POSTGRES}/{{rest:path}}"
+    return [
+        *open_to_all(f"GET {destination}", f"GET {destination}/{{id}}"),
+        *admins_only(
+            f"POST {destination}",
+            f"PATCH {destination}/{{id}}",
+            f"DELETE {destination}/{{id}}",
+            *any_method(postgres),
+            *any_method("/api/2.0/database/{rest:path}"),
+        ),
+    ]
 
 
 def _unless_missing(check: Callable[[], None]) -> None:

@@ -7,6 +7,8 @@ view alone, as its owner's right to what is below counts there.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from sqlglot import exp
 
 from workspace.http import Caller
@@ -14,8 +16,9 @@ from workspace.identity.caller import current_caller
 from workspace.sql.errors import SqlError
 from workspace.sql.names import Session, tables_of
 from workspace.sql.translate import TABLE_CHANGES
+from workspace.sql.udfs import called_names
 from workspace.unity_catalog.privileges import PrivilegeError, schema_of
-from workspace.unity_catalog.securables import CATALOG, SCHEMA, TABLE
+from workspace.unity_catalog.securables import CATALOG, FUNCTION, SCHEMA, TABLE
 from workspace.unity_catalog.service import UnityCatalog
 
 _CHANGES_ROWS = (exp.Insert, exp.Update, exp.Delete, exp.Merge, exp.TruncateTable)
@@ -23,9 +26,14 @@ _CHANGES_ROWS = (exp.Insert, exp.Update, exp.Delete, exp.Merge, exp.TruncateTabl
 _MODIFIES = (exp.AlterSet, exp.ColumnDef, exp.Schema, exp.AlterColumn)
 
 
-def authorize(tree: exp.Expression, session: Session, catalog: UnityCatalog) -> None:
-    """Raises PrivilegeError naming the first privilege that the caller does not have."""
-    _Statement(tree, session, catalog, current_caller()).check()
+def authorize(
+    tree: exp.Expression, session: Session, catalog: UnityCatalog, is_function: Callable[[str], bool]
+) -> None:
+    """Raises PrivilegeError naming the first privilege that the caller does not have.
+
+    `is_function` tells a function that a user defined, by its full name.
+    """
+    _Statement(tree, session, catalog, is_function, current_caller()).check()
 
 
 def require_table(catalog: UnityCatalog, full_name: str, privilege: str) -> None:
@@ -53,8 +61,16 @@ def insufficient(error: PrivilegeError) -> SqlError:
 
 
 class _Statement:
-    def __init__(self, tree: exp.Expression, session: Session, catalog: UnityCatalog, caller: Caller) -> None:
+    def __init__(
+        self,
+        tree: exp.Expression,
+        session: Session,
+        catalog: UnityCatalog,
+        is_function: Callable[[str], bool],
+        caller: Caller,
+    ) -> None:
         self._tree = tree
+        self._is_function = is_function
         self._session = session
         self._catalog = catalog
         self._privileges = catalog.privileges
@@ -85,6 +101,9 @@ class _Statement:
         for full_name in self._named(tree):
             if full_name != besides:
                 self._on_table(full_name, "SELECT")
+        for full_name in called_names(tree, self._session):
+            if self._is_function(full_name):
+                self._privileges.require(self._caller, "EXECUTE", FUNCTION, full_name)
 
     def _named(self, tree: exp.Expression) -> list[str]:
         holder = exp.Paren(this=tree.copy())
@@ -137,6 +156,10 @@ class _Statement:
         for name in tree.args["tables"]:
             if kind in ("TABLE", "VIEW"):
                 self._on_table(self._session.full_name(name), "MANAGE")
+            elif kind == "FUNCTION":
+                full_name = self._session.full_name(name)
+                if self._is_function(full_name):
+                    self._privileges.require_manage(self._caller, FUNCTION, full_name)
             elif kind in ("SCHEMA", "DATABASE"):
                 catalog, schema = self._session.schema_parts(name)
                 if self._catalog.containers.has_schema(catalog, schema):

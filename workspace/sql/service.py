@@ -25,6 +25,7 @@ from workspace.sql.requests import named_parameters
 from workspace.sql.statements import Statements
 from workspace.sql.udfs import info
 from workspace.state import State
+from workspace.unity_catalog.securables import FUNCTION, Contents
 from workspace.unity_catalog.service import FIRST_CATALOG, UnityCatalog
 
 STATEMENTS = "/api/2.0/sql/statements"
@@ -91,6 +92,24 @@ class Sql:
         """Raises ApiError 404 where there is no such query."""
         return self._queries.saved(query_id)
 
+    def functions(self) -> Contents:
+        """The functions that users define, for Unity Catalog: counted, granted on, dropped with their schema."""
+        stored = self._executor.functions
+        return Contents(
+            FUNCTION,
+            names=stored.names,
+            identity=lambda name: str(self._known_function(name)["function_id"]),
+            drop=stored.drop,
+            owner=lambda name: str(self._known_function(name)["owner"]),
+        )
+
+    def _known_function(self, full_name: str) -> Json:
+        """Raises ApiError 404."""
+        found = self._executor.functions.find(full_name)
+        if found is None:
+            raise ApiError(404, "FUNCTION_DOES_NOT_EXIST", f"Function '{full_name}' does not exist.")
+        return found
+
     def creator_of_query(self, query_id: str) -> str | None:
         """The user name of a saved query's owner; None where there is no such query."""
         return self._queries.owner(query_id)
@@ -150,10 +169,7 @@ class Sql:
         return {"functions": [info(one) for one in found if one is not None]}
 
     def _function(self, call: Call) -> Json:
-        found = self._executor.functions.find(call.path["name"])
-        if found is None:
-            raise ApiError(404, "FUNCTION_DOES_NOT_EXIST", f"Function '{call.path['name']}' does not exist.")
-        return found
+        return self._known_function(call.path["name"])
 
     def _drop_function(self, call: Call) -> Json:
         self._executor.functions.drop(str(self._function(call)["full_name"]))

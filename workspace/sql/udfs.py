@@ -113,6 +113,12 @@ class Functions:
         return exp.Paren(this=exp.cast(holder.this, exp.DataType.build(found["returns"], dialect=DIALECT)))
 
 
+def called_names(tree: exp.Expression, session: Session) -> list[str]:
+    """Full names of what is called and is none of SQL's own functions: what users define, or nothing at all."""
+    calls = list(tree.find_all(exp.Anonymous))
+    return list(dict.fromkeys(_name_of(_whole_call(node), node, session) for node in calls))
+
+
 def declaration(tree: exp.Create) -> Document:
     """What a CREATE FUNCTION says: parameters, return type, language, body. Raises SqlError."""
     language, returns, comment, deterministic = "SQL", None, None, False

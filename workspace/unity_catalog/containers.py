@@ -10,10 +10,10 @@ from typing import Any
 from workspace.documents import Document, Documents
 from workspace.errors import ApiError, invalid
 from workspace.unity_catalog import names
-from workspace.unity_catalog.securables import CATALOG, FUNCTION, SCHEMA, TABLE, Contents
+from workspace.unity_catalog.securables import CATALOG, FUNCTION, SCHEMA, TABLE, VOLUME, Contents
 
 # Unity Catalog counts models among the functions.
-_COUNTED = {TABLE: "tables", FUNCTION: "functions", "volume": "volumes"}
+_COUNTED = {TABLE: "tables", FUNCTION: "functions", VOLUME: "volumes"}
 DEFAULT_SCHEMA = "default"
 INFORMATION_SCHEMA = "information_schema"
 
@@ -65,7 +65,7 @@ class Containers:
 
     def create_schema(self, body: Mapping[str, Any], owner: str) -> Document:
         _check_fields(SCHEMA, body, _CREATABLE[SCHEMA])
-        catalog = self.catalog(body["catalog_name"])
+        catalog = self.catalog(names.identifier(body["catalog_name"], CATALOG))
         name = names.identifier(body["name"], SCHEMA)
         full_name = f"{catalog['name']}.{name}"
         if name == INFORMATION_SCHEMA:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from workspace.errors import invalid
+from workspace.errors import ApiError, invalid
 from workspace.identity.caller import OWNER
 from workspace.unity_catalog import names
 
 METASTORE, CATALOG, SCHEMA, TABLE, VOLUME, FUNCTION = "metastore", "catalog", "schema", "table", "volume", "function"
+
+_Of = Callable[[str], str]
 
 _IN_SCHEMA = frozenset({"ALL_PRIVILEGES", "MANAGE", "APPLY_TAG", "BROWSE"})
 _TABLE = _IN_SCHEMA | {"SELECT", "MODIFY", "REFRESH"}
@@ -70,16 +72,17 @@ class Securables:
 
     def __init__(self, metastore_id: str) -> None:
         self._metastore_id = metastore_id
-        self._identity: dict[str, Callable[[str], str]] = {METASTORE: self._metastore}
-        self._owner: dict[str, Callable[[str], str]] = {METASTORE: lambda _: OWNER.user_name}
+        self._identities: dict[str, list[_Of]] = {METASTORE: [self._metastore]}
+        self._owners: dict[str, list[_Of]] = {METASTORE: [lambda _: OWNER.user_name]}
 
-    def add(self, kind: str, identity: Callable[[str], str], owner: Callable[[str], str]) -> None:
-        self._identity[kind] = identity
-        self._owner[kind] = owner
+    def add(self, kind: str, identity: _Of, owner: _Of) -> None:
+        """One more home of a kind: functions are kept by SQL, and models, which are functions too, by MLflow."""
+        self._identities.setdefault(kind, []).append(identity)
+        self._owners.setdefault(kind, []).append(owner)
 
     def owner(self, securable: Securable) -> str:
         """Raises ApiError 404 where it is gone meanwhile."""
-        return self._owner[securable.kind](securable.full_name)
+        return _first(self._owners[securable.kind], securable.full_name)
 
     @property
     def metastore(self) -> Securable:
@@ -90,12 +93,11 @@ class Securables:
         kind = kind.lower()
         if kind == "model":
             raise invalid("SecurableType 'MODEL' is not valid here: registered models are securables of type FUNCTION")
-        if kind not in self._identity:
-            raise invalid(
-                f"the embedded workspace has no securables of type '{kind}'; it has {', '.join(sorted(self._identity))}"
-            )
+        if kind not in self._identities:
+            known = ", ".join(sorted(self._identities))
+            raise invalid(f"the embedded workspace has no securables of type '{kind}'; it has {known}")
         key = full_name.lower()
-        return Securable(kind, key, self._identity[kind](key))
+        return Securable(kind, key, _first(self._identities[kind], key))
 
     def above(self, securable: Securable) -> list[Securable]:
         """The containers of a securable, the nearest first."""
@@ -108,3 +110,14 @@ class Securables:
         if name != self._metastore_id:
             raise names.missing(METASTORE, name)
         return self._metastore_id
+
+
+def _first(homes: Sequence[_Of], full_name: str) -> str:
+    """The answer of the home that knows the object; ApiError 404 of the last where none does."""
+    for home in homes[:-1]:
+        try:
+            return home(full_name)
+        except ApiError as error:
+            if error.status != 404:
+                raise
+    return homes[-1](full_name)

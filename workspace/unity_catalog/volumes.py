@@ -53,12 +53,12 @@ class Volumes:
 
     def create(self, body: Mapping[str, Any], owner: str) -> Document:
         """Raises ApiError 404 where the schema is missing, 400 for a taken name or a field that is not carried out."""
-        _check_fields(body, _CREATABLE)
         kind = body.get("volume_type") or MANAGED
         if kind != MANAGED:
             raise invalid(
                 f"the embedded workspace keeps volumes of type {MANAGED}, received '{kind}': it has no cloud storage"
             )
+        _check_fields(body, _CREATABLE)
         catalog, schema = str(body["catalog_name"]).lower(), str(body["schema_name"]).lower()
         self._require_schema(catalog, schema)
         name = names.identifier(body["name"], VOLUME)
