@@ -49,6 +49,34 @@ class Call:
                 raise invalid(f"Missing required field: {name}")
         return [self.body[name] for name in names]
 
+    def text(self, name: str) -> str:
+        """A field of the body that must be a text; 400 where it is missing or something else."""
+        (value,) = self.require(name)
+        if not isinstance(value, str):
+            raise invalid(f"{name} must be a string, received {value!r}")
+        return value
+
+    def object(self, name: str) -> Json:
+        """A field of the body that must be an object; 400 where it is missing or something else."""
+        (value,) = self.require(name)
+        if not isinstance(value, dict):
+            raise invalid(f"{name} must be an object, received {value!r}")
+        return value
+
+    def objects(self, name: str) -> list[Json]:
+        """A field of the body that is a list of objects, [] where it is missing; 400 for something else."""
+        value = self.body.get(name) or []
+        if not isinstance(value, list) or not all(isinstance(one, dict) for one in value):
+            raise invalid(f"{name} must be a list of objects, received {value!r}")
+        return value
+
+    def texts(self, name: str) -> list[str]:
+        """A field of the body that is a list of texts, [] where it is missing; 400 for something else."""
+        value = self.body.get(name) or []
+        if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
+            raise invalid(f"{name} must be a list of strings, received {value!r}")
+        return value
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -106,9 +134,16 @@ async def json_body(request: Request) -> Json:
     if not raw:
         return {}
     try:
-        body = json.loads(raw)
-    except ValueError as error:
+        body = json.loads(raw, parse_constant=_no_constant)
+        if b"\\u" in raw:
+            # Half of a pair of surrogates is no character: nothing can store or answer it.
+            json.dumps(body, ensure_ascii=False).encode()
+    except (ValueError, RecursionError) as error:
         raise ApiError(400, "MALFORMED_REQUEST", f"Invalid JSON given in the body of the request: {error}") from error
     if not isinstance(body, dict):
         raise ApiError(400, "MALFORMED_REQUEST", "The body of the request must be a JSON object")
     return body
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON value")

@@ -120,7 +120,7 @@ class FeatureStore:
         return {}
 
     def _publish(self, call: Call) -> Json:
-        (spec,) = call.require("publish_spec")
+        spec = call.object("publish_spec")
         self.online_tables.clear_dropped()
         source, online_name = self._publishing.check(call.path["source"], spec)
         published = self._publishing.existing(source, online_name, spec)

@@ -44,7 +44,7 @@ class MultipartUploads:
     def complete(self, api_path: str, token: str, parts: Sequence[dict[str, Any]]) -> None:
         """Join the named parts, in the order of their numbers, into the file."""
         session = self._session(api_path, token)
-        numbers = [int(part["part_number"]) for part in parts]
+        numbers = [_number(part) for part in parts]
         if numbers != sorted(set(numbers)) or not numbers:
             raise invalid(f"The parts of an upload must be named once each, in order; got {numbers}")
         with self._tree.replacing(api_path, overwrite=bool(session["overwrite"])) as target:
@@ -82,3 +82,10 @@ class MultipartUploads:
 def part_etag(part: Path) -> str:
     with part.open("rb") as handle:
         return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def _number(part: dict[str, Any]) -> int:
+    number = part.get("part_number")
+    if not isinstance(number, int) or not 0 < number < 10**6:
+        raise invalid(f"Every part of an upload needs its part_number; got {part!r}")
+    return number

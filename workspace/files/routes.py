@@ -179,29 +179,39 @@ class Files:
             overwrite = call.query.get("overwrite", "false").lower() == "true"
             return {"multipart_upload": {"session_token": self._uploads.initiate(api_path, overwrite=overwrite)}}
         if action == "complete-upload":
-            (parts,) = call.require("parts")
+            call.require("parts")
+            parts = call.objects("parts")
             self._uploads.complete(api_path, call.query.get("session_token", ""), parts)
             return {}
         raise not_implemented("POST", f"{FILES}?action={action}")
 
     def _part_urls(self, call: Call) -> Json:
-        api_path, token, first, count = call.require("path", "session_token", "start_part_number", "count")
-        if not 1 <= int(count) <= MAX_PART_URLS:
+        api_path, token = call.text("path"), call.text("session_token")
+        first, count = _number(call, "start_part_number"), _number(call, "count")
+        if not 1 <= count <= MAX_PART_URLS:
             raise invalid(f"Invalid count {count}: between 1 and {MAX_PART_URLS} part URLs can be asked for at once")
         urls = []
-        for number in range(int(first), int(first) + int(count)):
+        for number in range(first, first + count):
             self._uploads.part_file(api_path, token, number)
             signed = self._signed(call, "PUT", api_path, session_token=token, part_number=str(number))
             urls.append({**signed, "part_number": number})
         return {"upload_part_urls": urls}
 
     def _abort_url(self, call: Call) -> Json:
-        api_path, token = call.require("path", "session_token")
+        api_path, token = call.text("path"), call.text("session_token")
         return {"abort_upload_url": self._signed(call, "DELETE", api_path, session_token=token)}
 
 
 def _api_path(parameters: Mapping[str, str]) -> str:
     return "/" + str(parameters["path"]).strip("/")
+
+
+def _number(call: Call, name: str) -> int:
+    (value,) = call.require(name)
+    text = str(value)
+    if isinstance(value, bool) or not (text.isascii() and text.isdigit() and len(text) < 10):
+        raise invalid(f"{name} must be a whole number, received {value!r}")
+    return int(text)
 
 
 def _parameter(call: Call, name: str) -> str | None:

@@ -48,7 +48,7 @@ class TokenRoutes:
         return {}
 
     def _patch(self, call: Call) -> Json:
-        (token,) = call.require("token")
+        token = call.object("token")
         self._tokens.comment(call.path["token_id"], str(token.get("comment") or ""), call.caller.id)
         return {}
 

@@ -50,8 +50,8 @@ OTHER_KINDS = {
 }
 
 
-def check_endpoint_name(name: str) -> None:
-    if not NAME.fullmatch(name):
+def check_endpoint_name(name: object) -> None:
+    if not isinstance(name, str) or not NAME.fullmatch(name):
         raise invalid(
             f"Endpoint name '{name}' is not valid: 1 to 63 letters, digits, dashes and underscores, "
             "beginning and ending with a letter or a digit."

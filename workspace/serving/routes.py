@@ -188,7 +188,7 @@ class Serving:
         return {}
 
     def _patch_tags(self, call: Call) -> Json:
-        add, delete = _tags(call.body.get("add_tags") or []), call.body.get("delete_tags") or []
+        add, delete = _tags(call.objects("add_tags")), call.texts("delete_tags")
 
         def change(endpoint: Json) -> None:
             kept = {tag["key"]: tag for tag in endpoint["tags"] if tag["key"] not in delete}
@@ -209,7 +209,7 @@ class Serving:
         return {block: gateway[block] for block in BLOCKS if block in gateway}
 
     def _put_rate_limits(self, call: Call) -> Json:
-        limits = call.body.get("rate_limits") or []
+        limits = call.objects("rate_limits")
         check_limits(limits)
         self._change(call, lambda stored: stored.update(rate_limits=limits))
         return {"rate_limits": limits}

@@ -109,7 +109,7 @@ class TableRoutes:
 
     def _create_constraint(self, call: Call) -> Json:
         """A primary or a foreign key. As in SQL, nothing checks the rows against them."""
-        name, constraint = call.require("full_name_arg", "constraint")
+        name, constraint = call.text("full_name_arg"), call.object("constraint")
         kinds = [kind for kind in ("primary_key_constraint", "foreign_key_constraint") if constraint.get(kind)]
         if len(kinds) != 1 or len(constraint) != 1:
             raise invalid(
@@ -119,6 +119,8 @@ class TableRoutes:
         table = self._tables.get(str(name))
         self._privileges.require_manage(call.caller, TABLE, table.full_name)
         key = constraint[kinds[0]]
+        if not isinstance(key, dict) or not isinstance(key.get("child_columns"), list | None):
+            raise invalid(f"{kinds[0]} must be an object with a list child_columns, received {key!r}")
         columns = [str(column) for column in key.get("child_columns") or []]
         if not columns or not key.get("name"):
             raise invalid(f"{kinds[0]} needs name and child_columns, received {sorted(key)}")
