@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from sqlglot import exp
 
+from workspace.sql.authorization import require_table
 from workspace.sql.context import Context, only, rows_of
 from workspace.sql.engine import Result
 from workspace.sql.errors import SqlError, unsupported
@@ -26,6 +27,7 @@ def copy_into(context: Context, tree: exp.Copy) -> Result:
     (source,) = tree.args["files"]
     if not isinstance(source, exp.Literal):
         raise unsupported(f"COPY INTO ... FROM {source.sql('databricks')}", "give a path as a text")
+    require_table(context.catalog, context.session.full_name(tree.this), "MODIFY")
     table = writable(context, tree.this, "COPY INTO")
     form, options, copy_options, pattern = _parameters(tree)
     files = context.external.files(source.name, pattern)

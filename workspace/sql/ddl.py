@@ -8,12 +8,14 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 from sqlglot import exp
 
+from workspace.identity.caller import current_caller
 from workspace.sql import udfs
 from workspace.sql.context import Context, nothing, only
 from workspace.sql.engine import Result
 from workspace.sql.errors import SqlError, syntax_error, unsupported
 from workspace.sql.names import constant_text, table_not_found, tables_of
 from workspace.sql.translate import named_outputs
+from workspace.unity_catalog.securables import SCHEMA
 from workspace.unity_catalog.table import VIEW, Column, Table
 
 _CREATE_PARTS = ("this", "kind", "exists", "replace", "expression", "properties", "with_")
@@ -62,6 +64,10 @@ def drop(context: Context, tree: exp.Drop) -> Result:
             context.catalog.containers.delete_schema(f"{catalog}.{schema}", force=bool(tree.args.get("cascade")))
         elif kind == "FUNCTION":
             full_name = context.session.full_name(name)
+            found = context.functions.find(full_name)
+            if found is not None and found["owner"] != context.session.user:
+                schema_name = full_name.rpartition(".")[0]
+                context.catalog.privileges.require_manage(current_caller(), SCHEMA, schema_name)
             if not context.functions.drop(full_name) and not tree.args.get("exists"):
                 raise SqlError("ROUTINE_NOT_FOUND", f"The routine `{full_name}` cannot be found.", sql_state="42883")
         else:
@@ -276,6 +282,9 @@ def _create_function(context: Context, tree: exp.Create) -> None:
     declared = udfs.declaration(tree)
     name = tree.this.this
     full_name = context.session.full_name(name)
+    catalog, schema, _ = full_name.split(".")
+    if context.catalog.containers.has_schema(catalog, schema):
+        context.catalog.privileges.require_create(current_caller(), "CREATE_FUNCTION", SCHEMA, f"{catalog}.{schema}")
     if declared["language"] == "SQL":
         # What cannot be carried out is refused now, not when it is called.
         nulls = [exp.cast(exp.null(), one["type"], dialect="databricks") for one in declared["parameters"]]

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 
 import duckdb
+from sqlglot import exp
 
 
 class SqlError(Exception):
@@ -25,6 +26,15 @@ def unsupported(construct: str, advice: str = "") -> SqlError:
     return SqlError(
         "UNSUPPORTED_FEATURE", f"the embedded workspace does not carry out {construct}{more}.", sql_state="0A000"
     )
+
+
+def shown(node: exp.Expr) -> str:
+    """A part of a statement as text, cut short; its kind where it has no text of its own."""
+    try:
+        text = str(node.sql("databricks"))
+    except (AttributeError, KeyError, NameError, NotImplementedError, TypeError, ValueError):
+        text = type(node).__name__
+    return text if len(text) <= 80 else text[:77] + "..."
 
 
 def syntax_error(message: str) -> SqlError:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 from sqlglot import exp
 
-from workspace.sql.errors import SqlError, unsupported
+from workspace.sql.errors import SqlError, shown, unsupported
 from workspace.sql.lambdas import NAMED_LAMBDAS
 from workspace.sql.library import MORE_NAMED, MORE_SAME, colon_path, exists, more_rewrites
 from workspace.unity_catalog import types
@@ -218,7 +218,7 @@ def check_function(node: exp.Expression, rewritten: dict[type[exp.Expression], R
         if name == "date_part" and arguments == 2:
             return
         raise unsupported(f"function {node.name.lower()}() with {arguments} argument(s)")
-    raise unsupported(f"function {node.sql('databricks').partition('(')[0].lower()}()")
+    raise unsupported(f"function {shown(node).partition('(')[0].lower()}()")
 
 
 def _date(value: exp.Expression) -> exp.Expression:

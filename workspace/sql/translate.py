@@ -8,6 +8,7 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.errors import UnsupportedError
 
+from workspace.sql.allowed import check_node
 from workspace.sql.casts import rewrite_cast
 from workspace.sql.errors import unsupported
 from workspace.sql.functions import NAMED, Rewrite, as_int, call, check_function, date_part, rewrites
@@ -16,17 +17,6 @@ from workspace.sql.lambdas import NAMED_LAMBDAS
 from workspace.sql.names import Session
 from workspace.sql.windows import COLUMN, is_window, move_windows
 
-# Clauses that sqlglot would leave out, or that DuckDB reads in another way.
-_REFUSED: dict[type[exp.Expr], str] = {
-    exp.Hint: "hints (/*+ ... */)",
-    exp.TableSample: "TABLESAMPLE",
-    exp.MatchRecognize: "MATCH_RECOGNIZE",
-    exp.Distribute: "DISTRIBUTE BY",
-    exp.Sort: "SORT BY",
-    exp.Cluster: "CLUSTER BY",
-    exp.Into: "SELECT INTO",
-    exp.Lock: "locking clauses",
-}
 TABLE_CHANGES = "table_changes"
 READ_FILES = "read_files"
 _DAYS_OR_MORE = ("DAY", "WEEK", "MONTH", "QUARTER", "YEAR")
@@ -104,9 +94,7 @@ def check(tree: exp.Expression) -> None:
 
 
 def _check(node: exp.Expr) -> None:
-    refused = _REFUSED.get(type(node))
-    if refused is not None:
-        raise unsupported(refused)
+    check_node(node)
     if isinstance(node, exp.CurrentUser | exp.CurrentCatalog | exp.CurrentSchema | exp.CurrentDatabase):
         return
     if isinstance(node, exp.Expression) and isinstance(node, exp.Func):
