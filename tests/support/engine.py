@@ -120,6 +120,8 @@ class EngineProject:
         folder.mkdir(parents=True, exist_ok=True)
         runtime = {"name": "python", "options": {"virtualenv": str(PROJECT / ".venv")}}
         (folder / "Pulumi.yaml").write_text(yaml.safe_dump({"name": name, "runtime": runtime}))
+        # The plugins that the toolchain installed look for it beside the project.
+        (folder / ".venv").symlink_to(PROJECT / ".venv")
         project = cls(folder, stack, {"PYTHONPATH": str(PROJECT), **(environ or {})})
         project.write_program(source)
         project.create_stack(config or {})

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from toolchain.provider.errors import PluginError
-from toolchain.provider.resources import access, data, features, identity, lakebase, serving, watching, work
+from toolchain.provider.resources import access, data, features, files, identity, lakebase, serving, watching, work
 from toolchain.provider.schema import Resource
 from toolchain.provider.text import listed
 
@@ -16,6 +16,7 @@ RESOURCES: Final[Mapping[str, Resource]] = {
         *access.ROWS,
         *watching.ROWS,
         *features.ROWS,
+        *files.ROWS,
         *work.ROWS,
         *lakebase.ROWS,
         *identity.ROWS,
