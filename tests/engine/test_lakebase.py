@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.engine import PROJECT, EngineProject
+from tests.support.engine import EngineProject
 from tests.support.server import WorkspaceServer
 from tests.support.warehouse import Warehouse
 
@@ -59,12 +59,8 @@ def test_a_synced_table_comes_up_stays_and_goes(server: WorkspaceServer, tmp_pat
     Warehouse(client, "main", "default").execute(
         "CREATE TABLE features (k INT, v STRING) TBLPROPERTIES ('delta.enableChangeDataFeed' = 'true')"
     )
-    folder = tmp_path / "project"
-    folder.mkdir()
-    # The provider runs in the environment of the project that it is installed for.
-    (folder / ".venv").symlink_to(PROJECT / ".venv")
     project = EngineProject.of_program(
-        folder,
+        tmp_path / "project",
         PROGRAM,
         config={"databricks:host": server.host},
         environ={"DATABRICKS_TOKEN": server.token},
