@@ -393,3 +393,45 @@ def test_metric_tables_are_read_in_sql(sql: Warehouse) -> None:
     )
     assert [row[1] for row in drifted] == ["p", "y"]
     assert float(drifted[1][2] or 0) > 0.3
+
+
+def test_refreshes_one_by_one_leave_what_a_single_one_computes(watch: Watch) -> None:
+    random = np.random.default_rng(11)
+
+    def some(count: int) -> pa.Table:
+        days = random.integers(-20, 0, count)
+        rows = [
+            (moment(days=int(day), hours=3), float(value))
+            for day, value in zip(days, random.normal(size=count), strict=True)
+        ]
+        return series(*rows)
+
+    def tidy(value: Any) -> Any:
+        """Sums depend on the order of their terms in the last digits."""
+        if isinstance(value, dict):
+            return {key: tidy(child) for key, child in value.items()}
+        if isinstance(value, list):
+            return [tidy(child) for child in value]
+        return f"{value + 0.0:.8f}" if isinstance(value, float) else value
+
+    def metrics(table: str) -> list[list[str]]:
+        """All rows without the stamps of their refresh."""
+        stamps = ("logging_table_commit_version", "monitor_version")
+        return [
+            sorted(
+                repr({name: tidy(value) for name, value in row.items() if name not in stamps})
+                for row in watch.rows(f"{table}_{kind}_metrics")
+            )
+            for kind in ("profile", "drift")
+        ]
+
+    parts = [some(40), some(5), some(1), some(12)]
+    base = watch.create("together_base", SERIES, some(30))
+    grown = monitored(watch, "grown", parts[0], slicing_exprs=["x > 0"], baseline_table_name=base)
+    for part in parts[1:]:
+        watch.catalog.tables.append(grown, part)
+        watch.refresh(grown)
+    whole = monitored(
+        watch, "whole_at_once", pa.concat_tables(parts), slicing_exprs=["x > 0"], baseline_table_name=base
+    )
+    assert metrics(grown) == metrics(whole)
