@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from databricks.sdk import WorkspaceClient
 from databricks.sdk.errors import (
+    BadRequest,
     DeadlineExceeded,
     InternalError,
     InvalidParameterValue,
@@ -147,6 +148,18 @@ def test_a_reset_cuts_the_connection_and_says_nothing(
     assert (name in schema_names(client)) is (when == "after")
     entry = logged(faulty_server, "POST", SCHEMAS)[-1]
     assert (entry["status"], entry["fault"]) == (None, rule["id"])
+
+
+def test_a_client_that_tries_again_meets_what_its_lost_call_had_made(
+    faulty_server: WorkspaceServer, fault: Faulty
+) -> None:
+    patient = faulty_server.client(retry_timeout_seconds=20)
+    fault(method="POST", path=SCHEMAS, reset=True, times=1)
+    patient.schemas.create("second_try", "main")
+    fault(method="POST", path=SCHEMAS, reset=True, when="after", times=1)
+    with pytest.raises(BadRequest, match="already exists"):
+        patient.schemas.create("made_unseen", "main")
+    assert {"second_try", "made_unseen"} <= schema_names(patient)
 
 
 def test_a_reset_meets_only_the_connection_it_came_by(faulty_server: WorkspaceServer, fault: Faulty) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 import struct
+from contextlib import closing
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path
@@ -14,7 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from workspace.feature_store.keyed import KeyedReader, Layout, OnlineTableGoneError, Position, delete_store
+from workspace.feature_store.keyed import KeyedReader, Layout, OnlineTableGoneError, Position, delete_store, position
 from workspace.feature_store.keys import KeyTypeError, normalise
 from workspace.feature_store.writer import DuplicateKeyError, KeyedWriter
 
@@ -165,3 +167,23 @@ def filled(folder: Path, layout: Layout, *rows: dict[str, object]) -> KeyedReade
         writer.set_synced(layout, Position(1, "id", 0, 0, 0))
     writer.close()
     return KeyedReader(folder / "table.db")
+
+
+def test_a_store_from_before_times_were_kept_has_its_version_and_no_times(tmp_path: Path) -> None:
+    path = tmp_path / "table.db"
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("CREATE TABLE online_row (key TEXT, time INTEGER, body TEXT, PRIMARY KEY (key, time)) WITHOUT ROWID")
+        db.execute("CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID")
+        layout = '{"columns": [["k", "int"], ["v", "string"]], "key": ["k"], "timeseries": null}'
+        entries = [("layout", layout), ("version", "4"), ("table_id", "id")]
+        db.executemany("INSERT INTO meta VALUES (?, ?)", entries)
+        db.execute('INSERT INTO online_row VALUES (\'[1]\', 0, \'{"k":1,"v":"kept"}\')')
+        db.commit()
+    assert position(path) == Position(4, "id", None, None, None)
+    writer = KeyedWriter(path)
+    synced = writer.synced()
+    assert synced is not None
+    with writer.transaction():
+        writer.apply(synced[0], [(False, {"k": 1, "v": "kept"}), (True, {"k": 1, "v": "new"})])
+    writer.close()
+    assert KeyedReader(path).lookup({"k": 1}, ["v"]) == {"v": "new"}

@@ -34,16 +34,19 @@ class OnlineTableGoneError(LookupError):
 
 @dataclass(frozen=True)
 class Position:
-    """What the last sync that succeeded brought to a keyed store, and when; times in milliseconds since the epoch."""
+    """What the last sync that succeeded brought to a keyed store, and when.
+
+    Times are milliseconds since the epoch, None where a server from before they were kept has synced.
+    """
 
     version: int
     """Version of the source table."""
     table_id: str
     """Identity of the source table."""
-    commit_ms: int
+    commit_ms: int | None
     """When that version was committed."""
-    started_ms: int
-    ended_ms: int
+    started_ms: int | None
+    ended_ms: int | None
 
 
 @dataclass(frozen=True)
@@ -137,10 +140,10 @@ def position(path: Path) -> Position | None:
 
 
 def position_of(meta: Mapping[str, str]) -> Position | None:
-    """The position that a keyed store's entries describe. Stores of older servers have no times: 0 stands for them."""
+    """The position that a keyed store's entries describe."""
     if "version" not in meta:
         return None
-    times = (int(meta.get(name, 0)) for name in ("commit_ms", "started_ms", "ended_ms"))
+    times = (int(meta[name]) if name in meta else None for name in ("commit_ms", "started_ms", "ended_ms"))
     return Position(int(meta["version"]), meta["table_id"], *times)
 
 

@@ -145,17 +145,21 @@ def _synchronisation(status: SyncStatus, pipeline_id: str) -> Json:
     reached = status.position
     if reached is not None:
         shown["last_sync"] = {
-            "sync_start_timestamp": iso(reached.started_ms),
-            "sync_end_timestamp": iso(reached.ended_ms),
+            **_time("sync_start_timestamp", reached.started_ms),
+            **_time("sync_end_timestamp", reached.ended_ms),
             "delta_table_sync_info": {
                 "delta_commit_version": reached.version,
-                "delta_commit_timestamp": iso(reached.commit_ms),
+                **_time("delta_commit_timestamp", reached.commit_ms),
             },
         }
     if (details := _DETAILS.get(status.word)) is not None:
         shown[details] = (
-            {"last_processed_commit_version": reached.version, "timestamp": iso(reached.ended_ms)}
+            {"last_processed_commit_version": reached.version, **_time("timestamp", reached.ended_ms)}
             if reached is not None and details != "provisioning_status"
             else {}
         )
     return shown
+
+
+def _time(name: str, millis: int | None) -> Json:
+    return {name: iso(millis)} if millis is not None else {}

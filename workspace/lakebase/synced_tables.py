@@ -105,16 +105,15 @@ class SyncedTables:
         }
         reached = state.position
         if reached is not None:
-            ended = timestamp(reached.ended_ms / 1000)
             status |= {
                 "last_processed_commit_version": reached.version,
-                "last_sync_time": ended,
+                **_time("last_sync_time", reached.ended_ms),
                 "last_sync": {
-                    "sync_start_time": timestamp(reached.started_ms / 1000),
-                    "sync_end_time": ended,
+                    **_time("sync_start_time", reached.started_ms),
+                    **_time("sync_end_time", reached.ended_ms),
                     "delta_table_sync_info": {
                         "delta_commit_version": reached.version,
-                        "delta_commit_time": timestamp(reached.commit_ms / 1000),
+                        **_time("delta_commit_time", reached.commit_ms),
                     },
                 },
             }
@@ -176,3 +175,7 @@ class SyncedTables:
                 f"schema '{schema}' of database '{database}' does not exist in branch '{spec['branch']}', and "
                 "create_database_objects_if_missing is false"
             )
+
+
+def _time(name: str, millis: int | None) -> Json:
+    return {name: timestamp(millis / 1000)} if millis is not None else {}
