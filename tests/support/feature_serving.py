@@ -88,6 +88,7 @@ class World:
     clock: Clock
     secrets: dict[tuple[str, str], str]
     """By scope and key."""
+    catalog: UnityCatalog
 
     def set(self, **seconds: float) -> None:
         self.client.api_client.do("PUT", "/_workspace/settings", body=seconds)
@@ -148,7 +149,7 @@ def world(folder: Path) -> Iterator[World]:
         settings = Settings(state)
         settings.change(QUICK)
         with served(state, [settings, clock, features, serving]) as client:
-            yield World(state, catalog.tables, features, models, serving, client, clock, secrets)
+            yield World(state, catalog.tables, features, models, serving, client, clock, secrets, catalog)
     finally:
         state.close()
 
