@@ -196,6 +196,28 @@ def test_another_primary_key_fails_the_sync_until_a_full_refresh(shop: World) ->
     assert shop.features.lookup(SOURCE, {"k": 1, "n": "a"}, ["v"]) == {"v": "one"}
 
 
+@pytest.mark.parametrize("mode", ["SNAPSHOT", "TRIGGERED"])
+def test_a_source_that_lost_its_primary_key_fails_the_sync(shop: World, mode: str) -> None:
+    pipeline = published(shop, mode)
+    shop.tables.drop_primary_key(SOURCE)
+    fails(shop, pipeline, "has no primary key any more")
+    shop.tables.set_primary_key(SOURCE, ["k"])
+    shop.sync(pipeline)
+
+
+def test_copies_that_come_and_go_do_not_keep_others_from_following(shop: World) -> None:
+    shop.set(continuous_sync_poll_seconds=0)
+    published(shop, "CONTINUOUS")
+    for number in range(12):
+        passing = f"main.ml.passing_{number}"
+        spec = PublishSpec(STORE, passing, PublishSpecPublishMode.CONTINUOUS)
+        shop.client.feature_store.publish_table(SOURCE, spec)
+        put(shop, (10 + number, "more"))
+        shop.client.feature_store.delete_online_table(passing)
+    put(shop, (2, "two"))
+    eventually(lambda: value(shop, 2) == "two")
+
+
 def test_a_text_with_a_null_byte_fails_as_it_does_in_postgres(shop: World) -> None:
     pipeline = published(shop)
     put(shop, (2, "a\0b"))

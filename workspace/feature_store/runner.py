@@ -5,7 +5,9 @@ from __future__ import annotations
 import logging
 import threading
 from collections import defaultdict
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from workspace.clock import Clock
@@ -72,12 +74,19 @@ class SyncRunner:
             delete_store(self._publishing.path(published))
 
     def _run(self, published: Json, update: Json) -> None:
-        with self._locks[published["pipeline_id"]]:
-            try:
-                self._run_locked(published, update)
-            except Exception as error:
-                logger.exception("sync of %s failed", published["name"])
-                self._pipelines.advance(update, "FAILED", f"{type(error).__name__}: {error}", level="ERROR")
+        with self._failing(published, update), self._locks[published["pipeline_id"]]:
+            self._run_locked(published, update)
+
+    @contextmanager
+    def _failing(self, published: Json, update: Json) -> Iterator[None]:
+        """Whatever ends a sync is the update's end, and nobody else's: the threads go on with other tables."""
+        try:
+            yield
+        except (SyncError, ApiError) as error:
+            self._pipelines.advance(update, "FAILED", str(error), level="ERROR")
+        except Exception as error:
+            logger.exception("sync of %s failed", published["name"])
+            self._pipelines.advance(update, "FAILED", f"{type(error).__name__}: {error}", level="ERROR")
 
     def _run_locked(self, published: Json, update: Json) -> None:
         if not self._still_wanted(published, update):
@@ -92,11 +101,7 @@ class SyncRunner:
         if not continuous:
             self._pipelines.advance(update, "RUNNING", f"Syncing {published['source_table']}.")
         full = update["full_refresh"] or published["publish_mode"] == "SNAPSHOT"
-        try:
-            message = self._sync(published, full=full)
-        except (SyncError, ApiError) as error:
-            self._pipelines.advance(update, "FAILED", str(error), level="ERROR")
-            return
+        message = self._sync(published, full=full)
         # A continuous update never completes: RUNNING says that the first copy is there and changes are followed.
         self._pipelines.advance(update, "RUNNING" if continuous else "COMPLETED", message)
 
@@ -120,6 +125,11 @@ class SyncRunner:
                 "rows. Create the source again and start an update with full_refresh, or delete the online table"
             )
         layout = layout_of(source, published["primary_key"], published["timeseries_key"])
+        if not layout.key:
+            raise SyncError(
+                f"source table {source.full_name} has no primary key any more; declare it again: "
+                f"ALTER TABLE {source.full_name} ADD CONSTRAINT pk PRIMARY KEY (<columns>)"
+            )
         done = sync(
             self._publishing.path(published),
             source,
@@ -141,10 +151,6 @@ class SyncRunner:
         updates = self._pipelines.updates(published["pipeline_id"])
         if not updates or updates[0]["state"] != "RUNNING":
             return
-        with self._locks[published["pipeline_id"]]:
-            if not self._still_wanted(published, updates[0]):
-                return
-            try:
+        with self._failing(published, updates[0]), self._locks[published["pipeline_id"]]:
+            if self._still_wanted(published, updates[0]):
                 self._sync(published, full=False)
-            except (SyncError, ApiError) as error:
-                self._pipelines.advance(updates[0], "FAILED", str(error), level="ERROR")
