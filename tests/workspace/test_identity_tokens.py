@@ -49,6 +49,14 @@ def test_a_token_is_shown_once_and_opens_the_workspace_for_its_user(server: Work
     assert made.token_value.encode() not in kept
 
 
+def test_the_comment_of_a_token_is_changed(somebody: Person) -> None:
+    made = somebody.client.tokens.create(comment="before").token_info
+    assert made is not None
+    body = {"token": {"comment": "after"}, "update_mask": "comment"}
+    somebody.client.api_client.do("PATCH", f"/api/2.0/token/{made.token_id}", body=body)
+    assert [info.comment for info in somebody.client.tokens.list() if info.token_id == made.token_id] == ["after"]
+
+
 def test_a_revoked_token_opens_nothing(somebody: Person) -> None:
     made = somebody.client.tokens.create()
     assert made.token_info is not None
