@@ -173,3 +173,14 @@ def test_model_may_ask_another_endpoint_with_a_secret_that_only_it_gets(shop: Wo
     assert created.config.served_entities[0].environment_vars == variables
     for log in (shop.client.serving_endpoints.logs, shop.client.serving_endpoints.build_logs):
         assert shop.state.token not in log("front", "e").logs
+
+
+@pytest.mark.parametrize("path", ["completions", "embeddings", "chat/completions"])
+def test_openai_paths_need_an_endpoint(http: httpx.Client, path: str) -> None:
+    missing = http.post(f"/serving-endpoints/{path}", json={"input": "x"})
+    assert (missing.status_code, missing.json()["error_code"]) == (400, "INVALID_PARAMETER_VALUE")
+    unknown = http.post(f"/serving-endpoints/{path}", json={"model": "nobody", "input": "x"})
+    assert (unknown.status_code, unknown.json()["error_code"]) == (404, "RESOURCE_DOES_NOT_EXIST")
+    # It is the endpoint's model that answers: a table model knows no prompts.
+    plain = http.post(f"/serving-endpoints/{path}", json={"model": "plain", "unknown": "x"})
+    assert (plain.status_code, plain.headers["served-model-name"]) == (400, "e")

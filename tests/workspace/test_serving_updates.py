@@ -13,7 +13,12 @@ import httpx
 import mlflow
 import pytest
 from databricks.sdk.errors import InvalidState, NotFound, OperationFailed
-from databricks.sdk.service.serving import EndpointCoreConfigInput, ServedEntityInput, ServingEndpointDetailed
+from databricks.sdk.service.serving import (
+    EmailNotifications,
+    EndpointCoreConfigInput,
+    ServedEntityInput,
+    ServingEndpointDetailed,
+)
 
 from tests.support.feature_serving import World, entity, eventually, save_model, world
 
@@ -228,3 +233,11 @@ def test_secret_reaches_the_model_and_nobody_else_and_a_missing_one_fails_the_de
     pending = shop.client.serving_endpoints.get("lacking").pending_config
     assert pending is not None
     assert "scope/missing, which does not exist" in str(pending.as_dict())
+
+
+def test_notifications_are_kept_and_shown(shop: World) -> None:
+    shop.client.serving_endpoints.create("notified")
+    given = EmailNotifications(on_update_failure=["ops@example.com"])
+    answered = shop.client.serving_endpoints.update_notifications("notified", email_notifications=given)
+    assert (answered.name, answered.email_notifications) == ("notified", given)
+    assert shop.client.serving_endpoints.get("notified").email_notifications == given
