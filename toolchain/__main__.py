@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import signal
+import subprocess
 import sys
 from types import FrameType
 
@@ -24,6 +25,7 @@ COMMANDS = {
     "env": 'print shell lines: eval "$(make -s env)" gives a shell where pulumi, databricks-sdk and mlflow work',
     "test": "lint, then all tests",
     "lint": "ruff and mypy",
+    "bench": "measure the embedded workspace beside `mlflow models serve` (docs/benchmarks.md)",
     "logs": "the last lines of the embedded workspace's log and of the last engine run",
     "clean": "stop the workspace, remove .local and .venv (FORCE=1: even with the state of real stacks)",
     "help": "this list",
@@ -59,6 +61,8 @@ def main(arguments: list[str]) -> int:
         _show_logs(layout)
     elif command == "env":
         sys.stdout.write(shell_variables(request, os.environ, steps)[1].shell_lines())
+    elif command == "bench":
+        return subprocess.run([str(layout.python), "-m", "bench"], cwd=layout.root, check=False).returncode
     elif command in ("lint", "test"):
         return _check(command, request, steps)
     else:
