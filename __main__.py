@@ -15,6 +15,7 @@ from components.monitor import InferenceMonitor
 from components.online_store import FeatureOnlineStore, FeatureOnlineStoreArgs
 from components.online_table import FeatureOnlineTable, FeatureOnlineTableArgs
 from components.outputs import export_outputs
+from components.proof import evidence_of, release_output, rollout_args, served_output, smoke_output, standby_of
 from components.registry import check_versions_exist, resolve_aliases, served_entities
 from components.serving_endpoint import EndpointPermission, ServingEndpoint, ServingEndpointArgs
 from components.smoke import smoke_cases
@@ -29,8 +30,10 @@ check_versions_exist(config.model.name, entities, versions, client)
 inference_table = inference_table_of(config)
 check_location(config.endpoint.name, inference_table, client)
 
+rollout = config.endpoint.rollout
 cost = estimate(
-    entities,
+    # Between releases the version before stands by, at its own cost.
+    [*entities, *standby_of(entities, rollout)],
     capacity=config.online_store.capacity,
     read_replicas=config.online_store.read_replica_count,
     dbu_per_hour=config.endpoint.dbu_per_hour,
@@ -70,6 +73,7 @@ endpoint = ServingEndpoint(
     ServingEndpointArgs(
         name=config.endpoint.name,
         served_entities=entities,
+        rollout=rollout_args(config),
         inference_table=inference_table,
         gateway=gateway_of(config.endpoint),
         tags=config.endpoint.tags,
@@ -89,20 +93,24 @@ endpoint = ServingEndpoint(
     ),
     pulumi.ResourceOptions(depends_on=tables),
 )
-smoke = SmokeQuery(
-    "smoke",
-    SmokeQueryArgs(
-        endpoint_name=endpoint.endpoint_name,
-        served_entities=endpoint.served_entity_names,
-        queries=smoke_cases(config.smoke),
-        timeout_seconds=config.smoke.timeout_seconds,
-        warm_up_seconds=config.smoke.warm_up_seconds,
-        initial_delay_seconds=config.smoke.initial_delay_seconds,
-        versions={entity.entity_name: entity.version for entity in entities},
-        traffic={entity.entity_name: entity.traffic_percentage for entity in entities},
-        triggers={"model": config.model.name},
-    ),
-    pulumi.ResourceOptions(depends_on=[endpoint, *tables]),
+proof = (
+    endpoint.rollout
+    if endpoint.rollout is not None
+    else SmokeQuery(
+        "smoke",
+        SmokeQueryArgs(
+            endpoint_name=endpoint.endpoint_name,
+            served_entities=endpoint.served_entity_names,
+            queries=smoke_cases(config.smoke),
+            timeout_seconds=config.smoke.timeout_seconds,
+            warm_up_seconds=config.smoke.warm_up_seconds,
+            initial_delay_seconds=config.smoke.initial_delay_seconds,
+            versions={entity.entity_name: entity.version for entity in entities},
+            traffic={entity.entity_name: entity.traffic_percentage for entity in entities},
+            triggers={"model": config.model.name},
+        ),
+        pulumi.ResourceOptions(depends_on=[endpoint, *tables]),
+    )
 )
 aliases = {
     alias: ModelAlias(
@@ -111,10 +119,10 @@ aliases = {
             model=config.model.name,
             alias=alias,
             version=versions[alias],
-            evidence=smoke.digest,
+            evidence=evidence_of(proof),
             on_delete=config.defaults.alias_on_delete,
         ),
-        pulumi.ResourceOptions(depends_on=[smoke]),
+        pulumi.ResourceOptions(depends_on=[proof]),
     )
     for alias, stated in config.model.aliases.items()
     if stated != OBSERVED
@@ -146,10 +154,7 @@ export_outputs(
         "environment": config.environment,
         "endpoint_name": endpoint.endpoint_name,
         "endpoint_url": endpoint.endpoint_url,
-        "served_entities": [
-            {"name": entity.entity_name, "version": entity.version, "trafficPercentage": entity.traffic_percentage}
-            for entity in entities
-        ],
+        "served_entities": served_output(endpoint, entities),
         "model_name": config.model.name,
         "aliases": versions,
         "resolved_version": by_name[endpoint.traffic.majority()].version,
@@ -158,13 +163,8 @@ export_outputs(
         "online_store_name": store.store_name,
         "online_table_names": [table.online_table for table in tables],
         "online_table_states": {table.online_name: table.state for table in tables},
-        "smoke_result": {
-            "status": smoke.status,
-            "digest": smoke.digest,
-            "passedAt": smoke.passed_at,
-            "queriesSent": smoke.queries_sent,
-            "answeredBy": smoke.answered_by,
-        },
+        "smoke_result": smoke_output(proof),
+        "release": None if endpoint.rollout is None else release_output(endpoint.rollout),
         "monitor_table": monitor and monitor.monitor_table,
         "profile_metrics_table": monitor and monitor.profile_metrics_table,
         "drift_metrics_table": monitor and monitor.drift_metrics_table,

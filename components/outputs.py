@@ -38,6 +38,21 @@ class SmokeResultOutput(_Document):
     answered_by: dict[str, str] = Field(description="Served entity to verdict.")
 
 
+class ReleaseOutput(_Document):
+    """The last release that succeeded, where the stack releases by steps."""
+
+    id: str
+    version: str
+    previous_version: str
+    digest: str = Field(description="Of version, settings and smoke queries: what a failed release is remembered by.")
+    released_at: str = Field(description="ISO 8601, UTC.")
+    split: dict[str, int] = Field(description="Served entity to percent, as last put or seen by refresh.")
+    standby: dict[str, float] = Field(
+        description="Served entity at 0 % to the end of its rollback window, seconds since the epoch."
+    )
+    history: list[str] = Field(description="What happened, in order.")
+
+
 class CostOutput(_Document):
     """What the stack costs an hour at list price, at rest, at its floor and at its ceiling."""
 
@@ -73,6 +88,7 @@ class StackOutputs(_Document):
     job_ids: dict[str, str]
     alert_ids: dict[str, str] = Field(default_factory=dict, description="Short name of an alert to its id. Since 1.1.")
     cost: CostOutput | None = Field(default=None, description="Since 1.1.")
+    release: ReleaseOutput | None = Field(default=None, description="Only with endpoint.rollout. Since 1.1.")
 
 
 def outputs_schema() -> dict[str, Any]:

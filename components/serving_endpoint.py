@@ -1,4 +1,4 @@
-"""`ServingEndpoint`: an endpoint with a standing traffic split, its inference table and who may use it.
+"""`ServingEndpoint`: an endpoint with a standing traffic split or releases, its inference table and who may use it.
 
 Behaviour of the resource behind it: facts on `databricks:index/modelServing:ModelServing` (Databricks provider
 source). What that resource would let through or drop silently is settled here: entities are named, the split is
@@ -19,7 +19,9 @@ from components import databricks
 from components.ai_gateway import AiGatewayArgs, InferenceTableArgs
 from components.dependencies import dependencies
 from components.dynamic import EndpointSettings, EndpointSettingsArgs
+from components.dynamic.rollout_resource import TrafficRollout
 from components.names import ThreePartName, check_endpoint_name
+from components.rollout import RolloutArgs, make_rollout, released_entity
 from components.served_entity import AnyServedEntity, ExternalModelArgs, ServedEntityArgs, check_together
 from components.traffic import TrafficSplit
 
@@ -28,6 +30,7 @@ __all__ = [
     "EndpointPermission",
     "InferenceTableArgs",
     "PermissionLevel",
+    "RolloutArgs",
     "ServedEntityArgs",
     "ServingEndpoint",
     "ServingEndpointArgs",
@@ -54,6 +57,8 @@ class ServingEndpointArgs:
     """Name of the endpoint: letters, digits, dash, underscore. A new name is a new endpoint."""
     served_entities: Sequence[AnyServedEntity]
     """One to ten; their traffic totals 100."""
+    rollout: RolloutArgs | None = None
+    """How a new version of the only entity is released; without it, what is declared runs at once."""
     inference_table: InferenceTableArgs | None = None
     """AI Gateway inference table; none when left out."""
     gateway: AiGatewayArgs = field(default_factory=AiGatewayArgs)
@@ -100,6 +105,8 @@ class ServingEndpoint(pulumi.ComponentResource):
     """Three-part name of the inference table; whoever reads it depends on this component."""
     traffic: TrafficSplit
     served_entity_names: list[str]
+    rollout: TrafficRollout | None
+    """With releases: what owns the config. Depend on it with what may only happen after one."""
 
     def __init__(self, name: str, args: ServingEndpointArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         check_endpoint_name(args.name)
@@ -109,12 +116,14 @@ class ServingEndpoint(pulumi.ComponentResource):
         self.served_entity_names = [entity.entity_name for entity in args.served_entities]
         check_together(list(args.served_entities))
         args.gateway.check_for({entity.kind for entity in args.served_entities})
+        released = None if args.rollout is None else released_entity(args.served_entities)
         super().__init__("databricks-serving:index:ServingEndpoint", name, None, opts)
         self.grants = self._grant_execute(name, args)
         self.endpoint = databricks.ModelServing(
             name,
             name=args.name,
-            config=_config(args, self.traffic),
+            # `config` is optional and computed: undeclared, the plugin neither shows nor sends a difference in it.
+            config=_config(args, self.traffic) if released is None else None,
             ai_gateway=args.gateway.inputs(args.inference_table),
             route_optimized=args.route_optimized or None,
             description=args.description,
@@ -134,6 +143,17 @@ class ServingEndpoint(pulumi.ComponentResource):
         self.endpoint_url = self.endpoint.endpoint_url
         self.endpoint_id = self.endpoint.serving_endpoint_id
         self.payload_table = args.inference_table.table if args.inference_table else None
+        self.rollout = None
+        if args.rollout is not None and released is not None:
+            self.rollout = make_rollout(
+                f"{name}-rollout",
+                args.rollout,
+                released,
+                endpoint_name=self.endpoint_name,
+                endpoint_id=self.endpoint_id,
+                payload_table=self.payload_table,
+                opts=pulumi.ResourceOptions(parent=self, depends_on=[*dependencies(opts), *self.grants]),
+            )
         self.register_outputs(
             {
                 "endpoint_name": self.endpoint_name,

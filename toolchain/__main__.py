@@ -14,13 +14,14 @@ from toolchain.cleaning import clean
 from toolchain.layout import Layout, project_layout
 from toolchain.report import Steps, ToolchainError, say
 from toolchain.shell import LOCAL_STACK
-from toolchain.stacks import CommandFailed, Request, down, engine_ready, preview, shell_variables, up
+from toolchain.stacks import CommandFailed, Request, abort, down, engine_ready, preview, shell_variables, up
 
 LOG_LINES = 60
 
 COMMANDS = {
     "up": "bring everything up: environment, engine, workspace, pipeline, stack; ends in the stack's outputs",
     "preview": "show what `up` would change",
+    "abort": "end the release that is at work: its next poll puts back what ran before",
     "down": "destroy the stack (STOP=1: stop the embedded workspace too)",
     "env": 'print shell lines: eval "$(make -s env)" gives a shell where pulumi, databricks-sdk and mlflow work',
     "test": "lint, then all tests",
@@ -72,7 +73,7 @@ def main(arguments: list[str]) -> int:
 
 def _on_stack(command: str, request: Request, steps: Steps) -> None:
     try:
-        {"up": up, "preview": preview, "down": down}[command](request, steps)
+        {"up": up, "preview": preview, "abort": abort, "down": down}[command](request, steps)
     finally:
         say(steps.table())
 

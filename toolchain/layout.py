@@ -57,6 +57,11 @@ class Layout:
         return self.local / "logs"
 
     @property
+    def releases(self) -> Path:
+        """Transcripts of releases."""
+        return self.local / "releases"
+
+    @property
     def passphrase(self) -> Path:
         return self.local / "passphrase"
 

@@ -66,6 +66,7 @@ def engine_variables(layout: Layout, engine: Engine, environ: Mapping[str, str],
         "PULUMI_BACKEND_URL": f"file://{layout.state}",
         "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
         "PULUMI_SKIP_UPDATE_CHECK": "true",
+        "RELEASE_REPORT_DIR": str(layout.releases),
     }
     if stack != LOCAL_STACK and environ.get("PULUMI_BACKEND_URL"):
         values["PULUMI_BACKEND_URL"] = environ["PULUMI_BACKEND_URL"]

@@ -142,6 +142,19 @@ def preview(request: Request, steps: Steps) -> None:
         _leave(session)
 
 
+def abort(request: Request, steps: Steps) -> None:
+    """Ends the release that another run is at work on. The stack is that run's, and is left alone."""
+    project = find_project(request.layout, request.project)
+    _, variables = shell_variables(request, os.environ, steps)
+    command = [str(request.layout.python), "-m", "components.release.abort", str(project.stack_file(request.stack))]
+    with steps.step("abort"):
+        code = subprocess.run(
+            command, cwd=request.layout.root, env=variables.applied(os.environ), check=False
+        ).returncode
+    if code:
+        raise CommandFailed(code)
+
+
 def down(request: Request, steps: Steps) -> None:
     """`pulumi destroy`. The stack itself stays, empty; so does the workspace, unless it is to be stopped."""
     layout = request.layout

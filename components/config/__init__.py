@@ -17,6 +17,7 @@ from components.config.endpoint import (
 from components.config.features import FeatureTableConfig, OnlineStoreConfig
 from components.config.fields import NEWEST, OBSERVED
 from components.config.monitor import MonitorConfig
+from components.config.rollout import ErrorBudgetConfig, GateConfig, RolloutConfig
 from components.config.smoke import SmokeConfig, SmokeExpectationConfig, SmokeQueryConfig
 from components.config.stack import StackConfig
 
@@ -25,7 +26,9 @@ __all__ = [
     "OBSERVED",
     "AlertsConfig",
     "EndpointConfig",
+    "ErrorBudgetConfig",
     "FeatureTableConfig",
+    "GateConfig",
     "InferenceTableConfig",
     "ModelConfig",
     "MonitorConfig",
@@ -33,6 +36,7 @@ __all__ = [
     "OnlineStoreConfig",
     "PermissionConfig",
     "RateLimitConfig",
+    "RolloutConfig",
     "ServedEntityConfig",
     "SmokeConfig",
     "SmokeExpectationConfig",

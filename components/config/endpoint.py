@@ -21,6 +21,7 @@ from components.config.fields import (
     Section,
     Version,
 )
+from components.config.rollout import RolloutConfig
 from components.names import (
     ThreePartName,
     check_alias,
@@ -188,6 +189,9 @@ class EndpointConfig(Section):
 
     name: str = Field(description="Name of the endpoint: letters, digits, dash and underscore.")
     entities: list[ServedEntityConfig] = Field(min_length=1, max_length=10)
+    rollout: RolloutConfig | None = Field(
+        default=None, description="Release new versions by steps; a standing split when left out."
+    )
     scale_to_zero: bool | None = Field(default=None, description="As the environment does when left out: off in prod.")
     inference_table: InferenceTableConfig | None = None
     usage_tracking: bool = Field(default=False, description="A row for each request in system.serving.endpoint_usage.")
@@ -237,3 +241,16 @@ class EndpointConfig(Section):
             (entity.name or entity.alias or f"version {entity.version}", entity.traffic) for entity in value
         )
         return value
+
+    @model_validator(mode="after")
+    def _releases_one(self) -> EndpointConfig:
+        if self.rollout is None:
+            return self
+        if len(self.entities) != 1:
+            raise ValueError(
+                f"names {len(self.entities)} entities and a rollout, which releases one: leave the version that is to "
+                "serve in the end, with traffic 100; or remove rollout for a standing split"
+            )
+        if self.rollout.plan.lag_seconds and self.inference_table is None:
+            raise ValueError("has a gate on the inference table, and none is there; set inferenceTable.prefix")
+        return self

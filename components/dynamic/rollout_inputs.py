@@ -213,10 +213,17 @@ def _suite(problems: list[tuple[str, str]], queries: Sequence[Props]) -> tuple[l
 
 
 def _settings(inputs: Props) -> dict[str, Any]:
-    settings = {
-        "workload_size": inputs["workload_size"],
+    """What is said of the entity, as the config call takes it; whole numbers cross the engine as floats."""
+    settings: dict[str, Any] = {
         "workload_type": inputs["workload_type"],
         "scale_to_zero_enabled": bool(inputs["scale_to_zero_enabled"]),
     }
-    variables = inputs.get("environment_vars") or {}
-    return {**settings, "environment_vars": dict(variables)} if variables else settings
+    for name in ("min_provisioned_concurrency", "max_provisioned_concurrency"):
+        if inputs.get(name) is not None:
+            settings[name] = int(inputs[name])
+    if "min_provisioned_concurrency" not in settings:
+        settings["workload_size"] = inputs.get("workload_size") or "Small"
+    for name in ("environment_vars", "instance_profile_arn"):
+        if inputs.get(name):
+            settings[name] = inputs[name]
+    return settings

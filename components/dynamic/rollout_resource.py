@@ -35,11 +35,15 @@ class TrafficRolloutArgs:
     """What the new version has to answer before it gets traffic."""
     plan: Plan = field(default_factory=Plan)
     """Steps, bakes, gates, budget, rollback window."""
-    workload_size: Literal["Small", "Medium", "Large"] = "Small"
-    workload_type: str = "CPU"
     scale_to_zero_enabled: bool
+    workload_size: Literal["Small", "Medium", "Large"] | None = None
+    """Small when neither this nor a concurrency is given."""
+    min_provisioned_concurrency: int | None = None
+    max_provisioned_concurrency: int | None = None
+    workload_type: str = "CPU"
     environment_vars: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)
     """For the model's process; secrets only as `{{secrets/<scope>/<key>}}`."""
+    instance_profile_arn: str | None = None
     timeout_seconds: float = 60.0
     """For one answer of a warm entity."""
     warm_up_seconds: float = 300.0
@@ -105,7 +109,10 @@ class TrafficRollout(Resource, module="serving", name="TrafficRollout"):
             ],
             "plan": args.plan.text(),
             "workload_size": args.workload_size,
+            "min_provisioned_concurrency": args.min_provisioned_concurrency,
+            "max_provisioned_concurrency": args.max_provisioned_concurrency,
             "workload_type": args.workload_type,
+            "instance_profile_arn": args.instance_profile_arn,
             "scale_to_zero_enabled": args.scale_to_zero_enabled,
             "environment_vars": dict(args.environment_vars),
             "timeout_seconds": args.timeout_seconds,

@@ -23,9 +23,6 @@ if TYPE_CHECKING:
         ServingEndpointDetailed,
     )
 
-# Of a served entity, what a stack file says and an `up` may change.
-SETTINGS = ("workload_size", "workload_type", "scale_to_zero_enabled", "environment_vars")
-
 
 @dataclass(frozen=True)
 class Entity:
@@ -68,12 +65,16 @@ class Endpoint:
 
 
 def normal_settings(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings with the service's own defaults filled in."""
+    """What makes two entities of one version the same, with the service's own defaults filled in."""
+    sized = fields.get("min_provisioned_concurrency") is not None
     return {
-        "workload_size": fields.get("workload_size") or "Small",
+        "workload_size": None if sized else fields.get("workload_size") or "Small",
+        "min_provisioned_concurrency": fields.get("min_provisioned_concurrency"),
+        "max_provisioned_concurrency": fields.get("max_provisioned_concurrency"),
         "workload_type": fields.get("workload_type") or "CPU",
         "scale_to_zero_enabled": bool(fields.get("scale_to_zero_enabled")),
         "environment_vars": dict(fields.get("environment_vars") or {}),
+        "instance_profile_arn": fields.get("instance_profile_arn"),
     }
 
 

@@ -37,6 +37,7 @@ VALUES: dict[str, Any] = {
     "job_ids": {},
     "cost": None,
     "alert_ids": {},
+    "release": None,
 }
 
 
