@@ -1,7 +1,9 @@
-"""`FeatureOnlineTable`: a feature table's online copy, ready to be looked up by an endpoint.
+"""`FeatureOnlineTable`: a feature table's online copy, ready to be looked up.
 
-The publication itself is no resource of the provider; `components/dynamic` publishes, checks the source at
-preview (primary key, NOT NULL, change data feed) and waits until the copy is online.
+Two backends: an online store that the table is published to (what Model Serving looks features up in), or a Lakebase
+branch that it is synced into. The publication itself is no resource of the provider; `components/dynamic` publishes,
+checks the source at preview (primary key, NOT NULL, change data feed) and waits until the copy is online. Databricks'
+own `OnlineTable` is gone since January 2026, and is no backend here.
 """
 
 from __future__ import annotations
@@ -14,10 +16,24 @@ import pulumi
 
 from components import databricks
 from components.dependencies import dependencies
-from components.dynamic import PublishedTable, PublishedTableArgs
+from components.dynamic import PublishedTable, PublishedTableArgs, SyncedTable, SyncedTableArgs
 from components.names import ThreePartName
 
 DEFAULT_SUFFIX = "_online"
+
+
+@dataclass(frozen=True, kw_only=True)
+class LakebaseTargetArgs:
+    """Where in Lakebase a table is synced into."""
+
+    branch: pulumi.Input[str]
+    """`projects/<id>/branches/<id>` (`LakebaseStore.branch`)."""
+    database: pulumi.Input[str] = "databricks_postgres"
+    """Postgres database on the branch."""
+    storage_catalog: str | None = None
+    """Catalog that the sync pipeline keeps its own files in; the source's when left out."""
+    storage_schema: str | None = None
+    """Schema for the same; the source's when left out."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,10 +42,12 @@ class FeatureOnlineTableArgs:
 
     source_table: str
     """Feature table, `catalog.schema.table`: with a PRIMARY KEY, and a change data feed unless the mode is SNAPSHOT."""
-    online_store: pulumi.Input[str]
-    """Name of the online store."""
     primary_keys: Sequence[str]
     """Key columns in the order of the source's PRIMARY KEY; callers send these."""
+    online_store: pulumi.Input[str] | None = None
+    """Name of the online store that it is published to. Exactly one of this and `lakebase`."""
+    lakebase: LakebaseTargetArgs | None = None
+    """Or the Lakebase branch that it is synced into."""
     timeseries_key: str | None = None
     """TIMESERIES column of the key: the online copy keeps the newest row."""
     publish_mode: Literal["SNAPSHOT", "TRIGGERED", "CONTINUOUS"] = "TRIGGERED"
@@ -44,6 +62,8 @@ class FeatureOnlineTableArgs:
     """Between two looks at the first sync."""
     timeout_seconds: float = 1800.0
     """How long the first sync may take."""
+    max_commit_age_seconds: float | None = None
+    """How old the newest commit may be that the copy holds when a deployment goes on; any age when left out."""
 
     @property
     def online_name(self) -> str:
@@ -67,22 +87,18 @@ class FeatureOnlineTable(pulumi.ComponentResource):
             raise ValueError(
                 f"{args.source_table} is published without primary keys; name the columns of its PRIMARY KEY"
             )
+        if (args.online_store is None) == (args.lakebase is None):
+            raise ValueError(
+                f"{args.source_table} goes to an online store or to Lakebase; set exactly one of online_store and "
+                f"lakebase"
+            )
         online_name = args.online_name
         super().__init__("databricks-serving:index:FeatureOnlineTable", name, None, opts)
-        self.published = PublishedTable(
-            name,
-            PublishedTableArgs(
-                source_table=str(ThreePartName.parse(args.source_table)),
-                online_store=args.online_store,
-                online_table=online_name,
-                primary_keys=list(args.primary_keys),
-                timeseries_key=args.timeseries_key,
-                publish_mode=args.publish_mode,
-                triggers=args.triggers,
-                poll_seconds=args.poll_seconds,
-                timeout_seconds=args.timeout_seconds,
-            ),
-            pulumi.ResourceOptions(parent=self, depends_on=dependencies(opts)),
+        self.synced = None if args.lakebase is None else _synced(name, args, args.lakebase, self, dependencies(opts))
+        self.published = (
+            _published(name, args, self, dependencies(opts))
+            if self.synced is None
+            else _waited_for(name, args, self.synced, self)
         )
         self.grants = self._grants(name, args)
         self.online_name = online_name
@@ -99,3 +115,74 @@ class FeatureOnlineTable(pulumi.ComponentResource):
             grants=[databricks.GrantsGrantArgs(principal=reader, privileges=["SELECT"]) for reader in args.readers],
             opts=pulumi.ResourceOptions(parent=self),
         )
+
+
+def _published(
+    name: str, args: FeatureOnlineTableArgs, parent: pulumi.Resource, after: Sequence[pulumi.Resource]
+) -> PublishedTable:
+    return PublishedTable(
+        name,
+        PublishedTableArgs(
+            source_table=str(ThreePartName.parse(args.source_table)),
+            online_store=args.online_store or "",
+            online_table=args.online_name,
+            primary_keys=list(args.primary_keys),
+            timeseries_key=args.timeseries_key,
+            publish_mode=args.publish_mode,
+            triggers=args.triggers,
+            poll_seconds=args.poll_seconds,
+            timeout_seconds=args.timeout_seconds,
+            max_commit_age_seconds=args.max_commit_age_seconds,
+        ),
+        pulumi.ResourceOptions(parent=parent, depends_on=after),
+    )
+
+
+def _synced(
+    name: str,
+    args: FeatureOnlineTableArgs,
+    target: LakebaseTargetArgs,
+    parent: pulumi.Resource,
+    after: Sequence[pulumi.Resource],
+) -> databricks.PostgresSyncedTable:
+    source = ThreePartName.parse(args.source_table)
+    return databricks.PostgresSyncedTable(
+        name,
+        synced_table_id=args.online_name,
+        spec=databricks.PostgresSyncedTableSpecArgs(
+            source_table_full_name=str(source),
+            primary_key_columns=list(args.primary_keys),
+            timeseries_key=args.timeseries_key,
+            scheduling_policy=args.publish_mode,
+            branch=target.branch,
+            postgres_database=target.database,
+            create_database_objects_if_missing=True,
+            new_pipeline_spec=databricks.PostgresSyncedTableSpecNewPipelineSpecArgs(
+                storage_catalog=target.storage_catalog or source.catalog,
+                storage_schema=target.storage_schema or source.schema,
+            ),
+        ),
+        # Two of one name cannot stand side by side, and the provider would make the new one first.
+        opts=pulumi.ResourceOptions(parent=parent, depends_on=after, delete_before_replace=True),
+    )
+
+
+def _waited_for(
+    name: str, args: FeatureOnlineTableArgs, synced: databricks.PostgresSyncedTable, parent: pulumi.Resource
+) -> SyncedTable:
+    return SyncedTable(
+        f"{name}-sync",
+        SyncedTableArgs(
+            source_table=str(ThreePartName.parse(args.source_table)),
+            online_table=args.online_name,
+            pipeline_id=synced.status.apply(lambda status: status.pipeline_id or ""),
+            primary_keys=list(args.primary_keys),
+            timeseries_key=args.timeseries_key,
+            publish_mode=args.publish_mode,
+            triggers=args.triggers,
+            poll_seconds=args.poll_seconds,
+            timeout_seconds=args.timeout_seconds,
+            max_commit_age_seconds=args.max_commit_age_seconds,
+        ),
+        pulumi.ResourceOptions(parent=parent),
+    )

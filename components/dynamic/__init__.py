@@ -6,6 +6,7 @@ from components.dynamic.model_alias import ModelAlias, ModelAliasArgs
 from components.dynamic.published_table import PublishedTable, PublishedTableArgs
 from components.dynamic.smoke_query import SmokeQuery, SmokeQueryArgs
 from components.dynamic.smoke_suite import SmokeCase, SmokeExpectation
+from components.dynamic.synced_table import SyncedTable, SyncedTableArgs
 
 __all__ = [
     "EndpointSettings",
@@ -18,4 +19,6 @@ __all__ = [
     "SmokeExpectation",
     "SmokeQuery",
     "SmokeQueryArgs",
+    "SyncedTable",
+    "SyncedTableArgs",
 ]

@@ -10,6 +10,7 @@ tables.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from components.dynamic.errors import AbsentError, ProviderError, WorkspaceError, asking
@@ -135,6 +136,21 @@ def sync_state(client: WorkspaceClient, pipeline_id: str, *, ignoring: str | Non
     return SyncState(_word(states, is_continuous), latest, found.cause or "", is_continuous, is_over)
 
 
+def held_commit(client: WorkspaceClient, online_table: str) -> datetime | None:
+    """When the newest commit was made that the copy holds; None where the workspace does not say.
+
+    Read from the table's entry as a synced table, which online stores on Lakebase have (an assumption, as above).
+    """
+    try:
+        with asking(f"reading synced table {online_table}"):
+            found = client.database.get_synced_database_table(online_table)
+    except WorkspaceError:
+        return None
+    status = found.data_synchronization_status
+    info = status.last_sync.delta_table_sync_info if status and status.last_sync else None
+    return None if info is None or not info.delta_commit_timestamp else _moment(info.delta_commit_timestamp)
+
+
 def start_sync(client: WorkspaceClient, pipeline_id: str) -> None:
     """Starts an update of the pipeline; one that runs already is fine. Raises WorkspaceError."""
     try:
@@ -188,3 +204,8 @@ def _refuse_another_source(client: WorkspaceClient, source: str, online_table: s
             f"online table {online_table} is a copy of {found}, expected {source}",
             "Choose another online_table, or delete that one where it was made",
         )
+
+
+def _moment(text: str) -> datetime:
+    moment = datetime.fromisoformat(text.replace("Z", "+00:00"))
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

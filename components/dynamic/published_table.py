@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Literal
 
 import pulumi
@@ -77,6 +78,7 @@ class PublishedTableProvider(WorkspaceProvider):
         pipeline_id = self._publish(inputs)
         try:
             state = self._wait(inputs, pipeline_id, last_update=None)
+            self._fresh_enough(inputs)
         except ProviderError as error:
             outs = {**inputs, "pipeline_id": pipeline_id, "state": publication.PROVISIONING}
             raise PartlyMadeError(online_table, outs, str(error)) from None
@@ -114,6 +116,7 @@ class PublishedTableProvider(WorkspaceProvider):
         if last is not None and publication.sync_state(self.client, pipeline_id).update_id == last:
             publication.start_sync(self.client, pipeline_id)
         state = self._wait(inputs, pipeline_id, last_update=last)
+        self._fresh_enough(inputs)
         return UpdateResult(outs={**inputs, "pipeline_id": pipeline_id, "state": state})
 
     @guarded
@@ -186,6 +189,32 @@ class PublishedTableProvider(WorkspaceProvider):
         is_online = state.word in publication.ONLINE and publication.table_exists(self.client, online_table)
         return state.word if is_online else None, state.word
 
+    def _fresh_enough(self, inputs: Props) -> None:
+        """Raises ProviderError where the copy holds nothing as young as `max_commit_age_seconds` asks for."""
+        limit = inputs.get("max_commit_age_seconds")
+        if limit is None:
+            return
+        source, online_table = inputs["source_table"], inputs["online_table"]
+        commit = self._held_commit(inputs)
+        if commit is None:
+            raise ProviderError(
+                f"online table {online_table} does not say which commit of {source} it holds, and "
+                f"max_commit_age_seconds is {limit:g}",
+                "Remove max_commit_age_seconds, and watch freshness with an alert instead",
+            )
+        age = (datetime.now(UTC) - commit).total_seconds()
+        if age > limit:
+            raise ProviderError(
+                f"online table {online_table} is in step with {source}, whose newest commit is {age:.0f} s old, "
+                f"expected "
+                f"at most {limit:g} s",
+                "Run the pipeline that computes the features, then run `pulumi up` again; or raise "
+                "max_commit_age_seconds",
+            )
+
+    def _held_commit(self, inputs: Props) -> datetime | None:
+        return publication.held_commit(self.client, inputs["online_table"])
+
     def _form(self, inputs: Props) -> list[CheckFailure]:
         failures = []
         for name in ("source_table", "online_table"):
@@ -212,7 +241,7 @@ class PublishedTableProvider(WorkspaceProvider):
     def _limits(self, inputs: Props) -> list[CheckFailure]:
         return [
             self.failure(name, f"is {value:g}, expected more than 0")
-            for name in ("poll_seconds", "timeout_seconds")
+            for name in ("poll_seconds", "timeout_seconds", "max_commit_age_seconds")
             if (value := known(inputs, name)) is not None and not value > 0
         ]
 
@@ -264,6 +293,8 @@ class PublishedTableArgs:
     """Between two looks at the state."""
     timeout_seconds: float = 1800.0
     """For the store to be available, and again for the first sync."""
+    max_commit_age_seconds: float | None = None
+    """How old the newest commit may be that the copy holds when a deployment goes on; any age when left out."""
     triggers: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)
     """Whatever says that the source has moved on, for example the model version trained on it: a change syncs again
     and waits, so that whatever depends on the copy meets the rows of that moment. Text, by name."""
@@ -295,6 +326,7 @@ class PublishedTable(Resource, module="serving", name="PublishedTable"):
             "publish_mode": args.publish_mode,
             "poll_seconds": args.poll_seconds,
             "timeout_seconds": args.timeout_seconds,
+            "max_commit_age_seconds": args.max_commit_age_seconds,
             "triggers": dict(args.triggers),
             "provider_version": args.provider_version,
             "pipeline_id": None,

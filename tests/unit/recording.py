@@ -10,6 +10,8 @@ import pulumi
 from pulumi.runtime import MockCallArgs, MockResourceArgs, Mocks, set_mocks
 
 COMPUTED: dict[str, dict[str, Any]] = {
+    "databricks:index/postgresProject:PostgresProject": {"name": "projects/shop"},
+    "databricks:index/postgresSyncedTable:PostgresSyncedTable": {"status": {"pipelineId": "pipeline-of-the-sync"}},
     "databricks:index/sqlTable:SqlTable": {"tableId": "table-uuid"},
     "databricks:index/modelServing:ModelServing": {
         "endpointUrl": "https://host/serving-endpoints/ep/invocations",

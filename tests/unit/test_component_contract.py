@@ -30,10 +30,11 @@ from components.job_tasks import (
     SqlTaskArgs,
     TaskArgs,
 )
+from components.lakebase import LakebaseStore, LakebaseStoreArgs
 from components.model_registration import ModelRegistration, ModelRegistrationArgs
 from components.monitor import CustomMetricArgs, InferenceMonitor, InferenceMonitorArgs, LabelSource
 from components.online_store import FeatureOnlineStore, FeatureOnlineStoreArgs
-from components.online_table import FeatureOnlineTable, FeatureOnlineTableArgs
+from components.online_table import FeatureOnlineTable, FeatureOnlineTableArgs, LakebaseTargetArgs
 from components.provisioned_throughput import (
     ModelUnitsArgs,
     ProvisionedThroughputEndpoint,
@@ -59,6 +60,7 @@ BUILDERS: dict[str, Callable[[pulumi.ResourceOptions], pulumi.ComponentResource]
     "FeatureOnlineTable": lambda opts: FeatureOnlineTable(
         "one", test_online_features.table_args(readers=["sp-serving"]), opts
     ),
+    "LakebaseStore": lambda opts: LakebaseStore("one", LakebaseStoreArgs(project_id="shop"), opts),
     "MlWorkflow": lambda opts: MlWorkflow("one", test_workflow.args(), opts),
     "ModelRegistration": lambda opts: ModelRegistration("one", test_model_registration.args(), opts),
     "WorkflowJob": lambda opts: WorkflowJob("one", test_workflow.job(name="one"), opts),
@@ -103,6 +105,8 @@ ARGUMENTS = [
     WorkflowJobArgs,
     MlWorkflowArgs,
     ModelRegistrationArgs,
+    LakebaseStoreArgs,
+    LakebaseTargetArgs,
 ]
 
 

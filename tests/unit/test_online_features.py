@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from components.lakebase import LakebaseStore, LakebaseStoreArgs
 from components.online_store import FeatureOnlineStore, FeatureOnlineStoreArgs
-from components.online_table import FeatureOnlineTable, FeatureOnlineTableArgs
+from components.online_table import FeatureOnlineTable, FeatureOnlineTableArgs, LakebaseTargetArgs
 from tests.unit.recording import Recording, record
 
 
@@ -81,3 +82,58 @@ def test_a_negative_number_of_replicas_is_refused() -> None:
             FeatureOnlineStore("features", FeatureOnlineStoreArgs(name="store", read_replica_count=-1))
 
     assert record(broken).resources == []
+
+
+BRANCH = "projects/shop/branches/production"
+
+
+def test_a_table_of_lakebase_is_synced_into_its_branch_and_waited_for() -> None:
+    recording = build(online_store=None, lakebase=LakebaseTargetArgs(branch=BRANCH), publish_mode="CONTINUOUS")
+    synced = recording.one(":PostgresSyncedTable")
+    assert synced["syncedTableId"] == "p03.e2e_demo_simon.trip_pickup_features_online"
+    assert synced["spec"] == {
+        "branch": BRANCH,
+        "postgresDatabase": "databricks_postgres",
+        "createDatabaseObjectsIfMissing": True,
+        "sourceTableFullName": "p03.e2e_demo_simon.trip_pickup_features",
+        "primaryKeyColumns": ["pickup_zip", "rounded_pickup_datetime"],
+        "schedulingPolicy": "CONTINUOUS",
+        "newPipelineSpec": {"storageCatalog": "p03", "storageSchema": "e2e_demo_simon"},
+    }
+    waited = published(recording)
+    assert waited["synced_by"] == "pipeline-of-the-sync"
+    assert waited["publish_mode"] == "CONTINUOUS"
+
+
+def test_the_age_of_what_the_copy_holds_is_a_limit_of_the_publication() -> None:
+    assert published(build(max_commit_age_seconds=3600.0))["max_commit_age_seconds"] == 3600.0
+
+
+@pytest.mark.parametrize("changes", [{"online_store": None}, {"lakebase": LakebaseTargetArgs(branch=BRANCH)}])
+def test_exactly_one_backend_is_named(changes: dict[str, Any]) -> None:
+    def broken() -> None:
+        with pytest.raises(ValueError, match="set exactly one of online_store and lakebase"):
+            FeatureOnlineTable("pickup", table_args(**changes))
+
+    assert record(broken).resources == []
+
+
+def test_a_lakebase_store_names_the_branch_that_its_project_comes_with() -> None:
+    branches: list[str] = []
+    recording = record(
+        lambda: LakebaseStore("shop", LakebaseStoreArgs(project_id="shop", max_cu=4)).branch.apply(branches.append)
+    )
+    assert branches == [BRANCH]
+    assert recording.one(":PostgresProject")["spec"] == {
+        "displayName": "shop",
+        "pgVersion": 17,
+        "defaultEndpointSettings": {"autoscalingLimitMinCu": 1.0, "autoscalingLimitMaxCu": 4},
+    }
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"), [({"project_id": "Shop"}, "lower case"), ({"min_cu": 2, "max_cu": 1}, "the least first")]
+)
+def test_a_lakebase_project_that_cannot_be_is_refused(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        LakebaseStoreArgs(**{"project_id": "shop", **changes})
