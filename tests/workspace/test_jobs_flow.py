@@ -116,6 +116,8 @@ def test_a_condition_sends_the_run_down_one_branch_and_excludes_the_other(client
         task.depends_on = [TaskDependency(task_key="gate", outcome=outcome)]
         return task
 
+    both = after("false", "both")
+    both.depends_on = [*(both.depends_on or []), TaskDependency(task_key="deploy")]
     run = finished(
         client,
         create(
@@ -125,6 +127,7 @@ def test_a_condition_sends_the_run_down_one_branch_and_excludes_the_other(client
             after("false", "alert"),
             sql_task("next", GOOD, "alert"),
             sql_task("join", GOOD, "deploy", "alert"),
+            both,
             parameters=[JobParameterDefinition(name="auc", default="0.65")],
         ),
         job_parameters={"auc": "0.9"},
@@ -135,6 +138,7 @@ def test_a_condition_sends_the_run_down_one_branch_and_excludes_the_other(client
         "alert": EXCLUDED,
         "next": EXCLUDED,
         "join": SUCCESS,
+        "both": EXCLUDED,
     }
     gate = next(task for task in run.tasks or [] if task.task_key == "gate")
     assert gate.condition_task is not None

@@ -10,6 +10,7 @@ from databricks.sdk import WorkspaceClient
 from databricks.sdk.errors import BadRequest, NotFound
 from databricks.sdk.service.jobs import (
     JobParameterDefinition,
+    JobSettings,
     PerformanceTarget,
     QueueSettings,
     RepairHistoryItemType,
@@ -170,7 +171,7 @@ def test_a_repair_runs_what_failed_again_in_the_same_run_with_the_current_settin
     )
     run = finished(client, job_id)
     assert ends(run)[1] is FAILED
-    sql.queries["bad"] = Query("SELECT 2")
+    client.jobs.update(job_id, new_settings=JobSettings(tasks=[sql_task("b", "good", "a")]))
     repair_id = client.jobs.repair_run(id_of(run), rerun_all_failed_tasks=True, job_parameters={"day": "2"}).bind()[
         "run_id"
     ]

@@ -6,8 +6,10 @@ from a task" (which kinds of task get the parameters of the job, and how).
 
 from __future__ import annotations
 
+import re
 import signal
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -20,11 +22,17 @@ from workspace.task_process.launch import EXIT, FAILURE, NOTEBOOK, PYTHON, VALUE
 
 RESULT_LIMIT = 5 * 1024 * 1024
 """Bytes of a notebook's result, and of logs, that the API gives back (`jobs/runs/get-output`)."""
-_SECRET = "{{secrets/"  # noqa: S105  # how a variable refers to a secret, not one
+_SECRET = re.compile(r"\{\{secrets/([^/{}]+)/([^/{}]+)\}\}")
+SecretOf = Callable[[str, str], str | None]
+"""A secret by scope and key, as the current caller may read it; None where there is none, ApiError 403."""
 
 
 class Credentials(Protocol):
     """How a task gets at the workspace."""
+
+    def acting_as(self, name: str) -> AbstractContextManager[object]:
+        """Have what happens inside the block be asked by the user or service principal of that name."""
+        ...
 
     def variables(self, run_as: str) -> Mapping[str, str]:
         """`DATABRICKS_HOST` and `DATABRICKS_TOKEN` of the identity that a run has."""
@@ -34,8 +42,9 @@ class Credentials(Protocol):
 class ProcessWork:
     """Starts a process for each attempt, and takes its end for the task's."""
 
-    def __init__(self, folder: Path, sources: Sources, credentials: Credentials) -> None:
-        """`folder` is where processes work and leave their logs."""
+    def __init__(self, folder: Path, sources: Sources, credentials: Credentials, secret: SecretOf) -> None:
+        """`folder` is where processes work and leave their logs; `secret` resolves variables of clusters."""
+        self._secret = secret
         self._folder = folder
         self._sources = sources
         self._credentials = credentials
@@ -131,7 +140,7 @@ class ProcessWork:
         clear(folder)
         folder.mkdir(parents=True)
         variables = {
-            **_cluster_variables(attempt),
+            **self._cluster_variables(attempt),
             # What the Databricks runtime sets for MLflow.
             "MLFLOW_TRACKING_URI": "databricks",
             "MLFLOW_REGISTRY_URI": "databricks-uc",
@@ -146,6 +155,21 @@ class ProcessWork:
         finally:
             folder.with_suffix(".launch").unlink(missing_ok=True)
             clear(folder)
+
+    def _cluster_variables(self, attempt: Attempt) -> dict[str, str]:
+        """`spark_env_vars` of the cluster that the task names, secrets filled in as the run may read them."""
+        clusters = {one["job_cluster_key"]: one["new_cluster"] for one in attempt.run.get("job_clusters", [])}
+        cluster = attempt.task.get("new_cluster") or clusters.get(attempt.task.get("job_cluster_key"), {})
+
+        def fill(match: re.Match[str]) -> str:
+            value = self._secret(match[1], match[2])
+            if value is None:
+                raise TaskFailedError(f"spark_env_vars: there is no secret '{match[2]}' in scope '{match[1]}'")
+            return value
+
+        with self._credentials.acting_as(attempt.run["run_as_user_name"]):
+            variables = _texts(cluster.get("spark_env_vars", {}))
+            return {name: _SECRET.sub(fill, value) for name, value in variables.items()}
 
 
 class _Heard:
@@ -206,19 +230,6 @@ def _packages(attempt: Attempt) -> list[str]:
             raise TaskFailedError(f"environment_key '{key}' names no environment; there are {', '.join(environments)}")
         wanted += environments[key].get("dependencies", [])
     return wanted
-
-
-def _cluster_variables(attempt: Attempt) -> dict[str, str]:
-    """`spark_env_vars` of the cluster that the task names."""
-    clusters = {one["job_cluster_key"]: one["new_cluster"] for one in attempt.run.get("job_clusters", [])}
-    cluster = attempt.task.get("new_cluster") or clusters.get(attempt.task.get("job_cluster_key"), {})
-    variables = _texts(cluster.get("spark_env_vars", {}))
-    for name, value in variables.items():
-        if _SECRET in value:
-            raise TaskFailedError(
-                f"spark_env_vars.{name} refers to a secret, which is not filled in here: read it by dbutils.secrets.get"
-            )
-    return variables
 
 
 def _texts(values: Mapping[str, Any]) -> dict[str, str]:
