@@ -15,7 +15,7 @@ from workspace.faults import FaultInjector, Faults, StaleReads
 from workspace.feature_store.routes import FeatureStore
 from workspace.files import Files, WorkspaceObjects
 from workspace.http import Service
-from workspace.identity import OWNER, Identity
+from workspace.identity import OWNER, Identity, current_caller
 from workspace.jobs import Jobs, RunAs, Surroundings
 from workspace.lakebase import Lakebase
 from workspace.mlflow_api import Mlflow
@@ -57,6 +57,11 @@ def assemble(state: State) -> Starlette:
     serving = Serving(state, catalog, mlflow, features, clock, secrets.value)
     run_as = RunAs(clock, identity.caller, identity.issue_token, lambda: process.address(state.folder))
     vector_search = VectorSearch(state, clock, settings, catalog.tables, catalog.containers.schema, run_as)
+
+    def readable_secret(scope: str, key: str) -> str | None:
+        secrets.require_read(current_caller(), scope)
+        return secrets.value(scope, key)
+
     jobs = Jobs(
         state,
         clock,
@@ -69,6 +74,7 @@ def assemble(state: State) -> Starlette:
             alerts=alerts,
             mail=outbox,
             destinations=destinations,
+            secret=readable_secret,
             table_version=lambda name: catalog.tables.delta(name).version() if catalog.tables.exists(name) else None,
         ),
     )
