@@ -7,7 +7,9 @@ from databricks.sdk import WorkspaceClient
 from databricks.sdk.errors import InvalidParameterValue, NotFound
 from databricks.sdk.service.catalog import PermissionsChange, Privilege
 
-from tests.support.warehouse import Warehouse
+from tests.support.principals import signed_in
+from tests.support.rights import let_in
+from tests.support.warehouse import StatementFailedError, Warehouse
 
 
 def grant(client: WorkspaceClient, kind: str, name: str, principal: str, *privileges: Privilege) -> None:
@@ -82,3 +84,33 @@ def test_a_table_made_anew_has_no_grants_of_the_one_before(client: WorkspaceClie
     assert granted(client, "table", sql.full("t")) == {}
     grant(client, "table", sql.full("t"), "others", Privilege.SELECT)
     assert granted(client, "table", sql.full("t")) == {"others": [Privilege.SELECT]}
+
+
+def test_sql_grants_shows_and_revokes(client: WorkspaceClient, sql: Warehouse) -> None:
+    sql.execute("CREATE TABLE t (a INT)")
+    schema = f"{sql.catalog}.{sql.schema}"
+    sql.execute("GRANT SELECT, MODIFY ON TABLE t TO `data readers`")
+    sql.execute(f"GRANT USE SCHEMA, CREATE TABLE ON SCHEMA {schema} TO `data readers`")
+    sql.execute("GRANT ALL PRIVILEGES ON t TO others")
+    sql.execute("REVOKE MODIFY ON TABLE t FROM `data readers`")
+    assert granted(client, "table", sql.full("t")) == {
+        "data readers": [Privilege.SELECT],
+        "others": [Privilege.ALL_PRIVILEGES],
+    }
+    assert granted(client, "schema", schema) == {"data readers": [Privilege.CREATE_TABLE, Privilege.USE_SCHEMA]}
+    assert sql.rows("SHOW GRANTS `data readers` ON TABLE t") == [["data readers", "SELECT", "TABLE", sql.full("t")]]
+    assert len(sql.rows(f"SHOW GRANTS ON SCHEMA {schema}")) == 2
+    with pytest.raises(StatementFailedError, match="Privilege USE_CATALOG is not applicable"):
+        sql.execute("GRANT USE CATALOG ON TABLE t TO others")
+
+
+def test_sql_grants_are_for_those_who_manage(client: WorkspaceClient, sql: Warehouse) -> None:
+    sql.execute("CREATE TABLE t (a INT)")
+    sql.execute("GRANT SELECT ON TABLE t TO others")
+    with signed_in(client) as person:
+        let_in(client, sql.full("t"), person)
+        theirs = Warehouse(person.client, sql.catalog, sql.schema)
+        with pytest.raises(StatementFailedError, match="does not have MANAGE on Table"):
+            theirs.execute(f"GRANT SELECT ON TABLE t TO `{person.name}`")
+        sql.execute(f"GRANT SELECT ON TABLE t TO `{person.name}`")
+        assert [row[:2] for row in theirs.rows("SHOW GRANTS ON TABLE t")] == [[person.name, "SELECT"]]

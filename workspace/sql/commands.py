@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from sqlglot import Token, TokenType, exp
 
 from workspace.identity.caller import current_caller
-from workspace.sql import alter, inspection, maintenance
+from workspace.sql import alter, granting, inspection, maintenance
 from workspace.sql.authorization import require_table
 from workspace.sql.context import Context, nothing
 from workspace.sql.engine import Result
@@ -109,6 +109,10 @@ def _change_catalog(context: Context, verb: str, rest: list[str]) -> Result:
 _FIRST = re.compile(r"(?:\s|--[^\n]*\n|/\*(?!\+).*?\*/)*([A-Za-z]+)", re.DOTALL)
 
 _COMMANDS: dict[tuple[str, ...], _Command] = {
+    ("GRANT",): granting.grant,
+    ("REVOKE",): granting.revoke,
+    ("SHOW", "GRANTS"): granting.show_grants,
+    ("SHOW", "GRANT"): granting.show_grants,
     ("SHOW",): _show,
     ("DESCRIBE", "DETAIL"): _detail,
     ("DESC", "DETAIL"): _detail,

@@ -51,28 +51,23 @@ class GrantRoutes:
         return page(call, f"{prefix}privilege_assignments", self._shown(call, read), _principal, "page_size")
 
     def _shown(self, call: Call, read: Read) -> list[Json]:
-        kind, full_name = call.path["securable_type"], call.path["full_name"]
+        kind, full_name = _securable(call)
         found = read(kind, full_name, call.query.get("principal"))
-        if self._manages(call, kind, full_name):
+        if self._privileges.manages(call.caller, kind, full_name):
             return found
-        if kind.lower() != METASTORE:
-            self._privileges.require_read(call.caller, kind.lower(), full_name.lower())
+        if kind != METASTORE:
+            self._privileges.require_read(call.caller, kind, full_name)
         mine = principals_of(call.caller)
         return [one for one in found if one["principal"].casefold() in mine]
 
     def _change(self, call: Call) -> Json:
-        kind, full_name = call.path["securable_type"], call.path["full_name"]
-        self._grants.get(kind, full_name)
-        if kind.lower() == METASTORE:
-            self._privileges.require_metastore(call.caller, "MANAGE")
-        else:
-            self._privileges.require_manage(call.caller, kind.lower(), full_name.lower())
+        kind, full_name = _securable(call)
+        self._privileges.require_manage(call.caller, kind, full_name)
         return {"privilege_assignments": self._grants.change(kind, full_name, call.body.get("changes") or [])}
 
-    def _manages(self, call: Call, kind: str, full_name: str) -> bool:
-        if kind.lower() == METASTORE:
-            return self._privileges.is_metastore_admin(call.caller)
-        return self._privileges.manages(call.caller, kind.lower(), full_name.lower())
+
+def _securable(call: Call) -> tuple[str, str]:
+    return call.path["securable_type"].lower(), call.path["full_name"].lower()
 
 
 def _principal(assignment: Json) -> str:

@@ -216,6 +216,13 @@ BEHAVIOURS: tuple[Behaviour, ...] = (
     ),
     _of(
         "POST /api/2.0/sql/statements",
+        "GRANT, REVOKE and SHOW GRANTS on catalogs, schemas, tables, views, volumes, functions and the metastore.",
+        Source.DOCUMENTATION,
+        "pages 'GRANT', 'REVOKE', 'SHOW GRANTS'",
+        f"{_GRANTS}test_sql_grants_shows_and_revokes",
+    ),
+    _of(
+        "POST /api/2.0/sql/statements",
         "Grants on a container hold for what is in it, also for what comes later.",
         Source.DOCUMENTATION,
         _PRIVILEGES_PAGE,

@@ -97,7 +97,7 @@ class Privileges:
     def require_metastore(self, caller: Caller, privilege: str) -> None:
         """A privilege on the metastore, which its admin has."""
         if not self._has(caller, privilege, self._securables.metastore):
-            raise PrivilegeError(privilege, METASTORE, self._metastore_name)
+            raise self._refusal(privilege, self._securables.metastore)
 
     # --- questions ---------------------------------------------------------------------------------------------------
 
@@ -165,7 +165,8 @@ class Privileges:
         return [securable, *self._securables.above(securable)]
 
     def _refusal(self, privilege: str, securable: Securable) -> PrivilegeError:
-        return PrivilegeError(privilege, securable.kind, securable.full_name)
+        name = self._metastore_name if securable.kind == METASTORE else securable.full_name
+        return PrivilegeError(privilege, securable.kind, name)
 
 
 def principals_of(caller: Caller) -> frozenset[str]:

@@ -24,10 +24,11 @@ FIRST_CATALOG = "main"
 
 
 class UnityCatalog:
-    """What the other services build on: `tables`, `containers` (catalogs and schemas), `privileges`."""
+    """What the other services build on: `tables`, `containers` (catalogs and schemas), `grants`, `privileges`."""
 
     def __init__(self, state: State) -> None:
         self._state = state
+        self.metastore_id = state.metastore_id
         self.containers = Containers(state.documents, state.metastore_id)
         self.tables = Tables(state.documents, state.subfolder("tables"), self.containers.schema)
         self._securables = Securables(state.metastore_id)
@@ -41,13 +42,13 @@ class UnityCatalog:
             lambda name: str(self.containers.schema(*name.split(".", 1))["schema_id"]),
             lambda name: str(self.containers.schema(*name.split(".", 1))["owner"]),
         )
-        self._grants = Grants(state.documents, self._securables)
-        self.privileges = Privileges(self._securables, self._grants, METASTORE_NAME)
+        self.grants = Grants(state.documents, self._securables)
+        self.privileges = Privileges(self._securables, self.grants, METASTORE_NAME)
         tags = Tags(state.documents, self._securables, self.tables.get)
         self._routes: list[BaseRoute] = [
-            *Routes(state, self.containers, self.privileges, self._grants).all(),
+            *Routes(state, self.containers, self.privileges, self.grants).all(),
             *TableRoutes(state.metastore_id, self.containers, self.tables, self.privileges).all(),
-            *GrantRoutes(self._grants, self.privileges).all(),
+            *GrantRoutes(self.grants, self.privileges).all(),
             *TagRoutes(tags, self.privileges).all(),
         ]
         self.add_contents(
@@ -68,7 +69,7 @@ class UnityCatalog:
 
     def add_volumes(self, files: VolumeFiles) -> None:
         """Keep volumes, whose files the Files API holds under `/Volumes/<catalog>/<schema>/<volume>/`."""
-        volumes = Volumes(self._state.documents, self._state.metastore_id, files, self.containers.schema, self._grants)
+        volumes = Volumes(self._state.documents, self._state.metastore_id, files, self.containers.schema, self.grants)
         self._routes += VolumeRoutes(volumes, self.containers, self.privileges).all()
         self.add_contents(
             Contents(
