@@ -7,6 +7,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -29,8 +30,12 @@ from databricks.sdk.service.vectorsearch import (
     VectorIndexType,
 )
 
+from tests.support.served import opened_state, served
 from tests.support.server import WorkspaceServer
 from tests.support.warehouse import Warehouse
+from workspace.clock import Clock
+from workspace.settings import Settings
+from workspace.vector_search import VectorSearch
 
 PATIENCE_SECONDS = 30
 WIDTH = 8
@@ -159,8 +164,24 @@ def test_an_endpoint_is_made_found_tagged_and_deleted(client: WorkspaceClient, e
         api.get_endpoint("no-such-endpoint")
 
 
-def test_an_endpoint_is_provisioned_by_the_workspaces_clock(start_server: Callable[[], WorkspaceServer]) -> None:
-    client = start_server().client()
+class NoTables:
+    """Of a workspace that is asked for endpoints only."""
+
+    def get(self, full_name: str) -> Any:
+        raise AssertionError(full_name)
+
+    delta = exists = variables = get
+
+
+def test_an_endpoint_is_provisioned_by_the_workspaces_clock(tmp_path: Path) -> None:
+    with opened_state(tmp_path) as state:
+        clock, settings = Clock(state), Settings(state)
+        service = VectorSearch(state, clock, settings, NoTables(), lambda *_: None, NoTables())
+        with served(state, [clock, settings, service]) as client:
+            _is_provisioned_by_the_clock(client)
+
+
+def _is_provisioned_by_the_clock(client: WorkspaceClient) -> None:
     client.api_client.do("PUT", "/_workspace/settings", body={"vector_search_endpoint_provisioning_seconds": 600})
     client.vector_search_endpoints.create_endpoint("slow", EndpointType.STANDARD)
 
