@@ -142,3 +142,37 @@ def release_world(folder: Path) -> Iterator[ReleaseWorld]:
         yield ReleaseWorld(server, client, model)
     finally:
         server.kill()
+
+
+class Load:
+    """Users who ask an endpoint in real time, all the time, from threads of their own."""
+
+    def __init__(self, world: ReleaseWorld, endpoint: str, threads: int = 2) -> None:
+        self.answers: Counter[tuple[str, int]] = Counter()
+        self._world = world
+        self._url = f"{world.server.host}/serving-endpoints/{endpoint}/invocations"
+        self._stopping = threading.Event()
+        self._lock = threading.Lock()
+        self._threads = [threading.Thread(target=self._ask, daemon=True) for _ in range(threads)]
+
+    @property
+    def failed(self) -> int:
+        return sum(count for (_, status), count in self.answers.items() if status >= 400)
+
+    def __enter__(self) -> Load:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stopping.set()
+        for thread in self._threads:
+            thread.join()
+
+    def _ask(self) -> None:
+        headers = {"Authorization": f"Bearer {self._world.server.token}"}
+        with httpx.Client(headers=headers, timeout=30.0) as client:
+            while not self._stopping.wait(0.01):
+                answer = client.post(self._url, json={"dataframe_records": [{"a": 3.0}]})
+                with self._lock:
+                    self.answers[answer.headers.get("served-model-name", "none"), answer.status_code] += 1
