@@ -113,14 +113,14 @@ def test_every_answer_of_many_clients_is_one_row_errors_too(shop: World) -> None
 
     def ask(number: int) -> None:
         with http(shop) as client:
-            for turn in range(50):
+            for turn in range(25):
                 value = -1.0 if (number + turn) % 5 == 0 else float(turn)
                 body = {"dataframe_records": [{"a": value}]}
                 answer = client.post("/serving-endpoints/many/invocations", json=body)
                 with lock:
                     answered.append((answer.headers["databricks-request-id"], answer.status_code))
 
-    threads = [threading.Thread(target=ask, args=(number,)) for number in range(8)]
+    threads = [threading.Thread(target=ask, args=(number,)) for number in range(16)]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 import pyarrow as pa
 
 from workspace.http import Json
+from workspace.identity.caller import OWNER
 from workspace.serving.outbox import Kind, Record, Row
 from workspace.unity_catalog.tables import Column, Tables
 
@@ -81,7 +82,7 @@ class Containers(Protocol):
 
 
 class SystemTables:
-    """Creates the serving system tables; on Databricks an account admin enables their schema."""
+    """Creates the serving system tables; on Databricks an account admin enables their schema, and reads it first."""
 
     def __init__(self, containers: Containers, tables: Tables) -> None:
         self._containers = containers
@@ -90,8 +91,8 @@ class SystemTables:
     def ensure(self, full_name: str) -> None:
         if not self._containers.has_schema(CATALOG, SCHEMA):
             if CATALOG not in [catalog["name"] for catalog in self._containers.catalogs()]:
-                self._containers.create_catalog({"name": CATALOG, "comment": "System tables"}, "System user")
-            self._containers.create_schema({"name": SCHEMA, "catalog_name": CATALOG}, "System user")
+                self._containers.create_catalog({"name": CATALOG, "comment": "System tables"}, OWNER.user_name)
+            self._containers.create_schema({"name": SCHEMA, "catalog_name": CATALOG}, OWNER.user_name)
         if self._tables.find(full_name) is None:
             self._tables.create(full_name, [Column(name, text, True, None) for name, text, _ in COLUMNS[full_name]])
 
