@@ -63,6 +63,10 @@ class Call:
             raise invalid(f"{name} must be an object, received {value!r}")
         return value
 
+    def optional_object(self, name: str) -> Json | None:
+        """A field of the body that is an object, None where it is missing or empty; 400 for something else."""
+        return self.object(name) if self.body.get(name) else None
+
     def objects(self, name: str) -> list[Json]:
         """A field of the body that is a list of objects, [] where it is missing; 400 for something else."""
         value = self.body.get(name) or []

@@ -133,7 +133,8 @@ class Serving:
         (name,) = call.require("name")
         check_endpoint_name(name)
         body, creator = call.body, call.caller.user_name
-        config = self._read_config(body["config"], creator) if body.get("config") else None
+        wanted = call.optional_object("config")
+        config = self._read_config(wanted, creator) if wanted else None
         if body.get("telemetry_config"):
             raise ApiError(
                 501,
@@ -141,14 +142,14 @@ class Serving:
                 "the embedded workspace has no endpoint telemetry (telemetry_config); use "
                 "ai_gateway.inference_table_config",
             )
-        check_limits(body.get("rate_limits") or [])
-        gateway = read_gateway(body.get("ai_gateway") or {}, name, None, (config or {}).get("served_entities", []))
+        check_limits(call.objects("rate_limits"))
+        gateway = read_gateway(call.optional_object("ai_gateway") or {}, name, None, (config or {}).get("served_entities", []))
         self._ensure_tables(gateway)
         fields = {
             "creator": creator,
             "description": body.get("description") or "",
             "route_optimized": bool(body.get("route_optimized")),
-            "tags": _tags(body.get("tags") or []),
+            "tags": _tags(call.objects("tags")),
             "email_notifications": body.get("email_notifications"),
             "ai_gateway": gateway,
             "rate_limits": body.get("rate_limits") or [],

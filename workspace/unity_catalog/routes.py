@@ -66,7 +66,8 @@ class Routes:
         return {}
 
     def _create_schema(self, call: Call) -> Json:
-        _, catalog = call.require("name", "catalog_name")
+        call.text("name")
+        catalog = call.text("catalog_name")
         self._containers.catalog(catalog)
         if not self._privileges.is_metastore_admin(call.caller):
             self._privileges.require_create(call.caller, "CREATE_SCHEMA", CATALOG, catalog)
