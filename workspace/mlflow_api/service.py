@@ -174,6 +174,11 @@ class _LateRouter:
         self._lock = threading.Lock()
         self._router: Router | None = None
 
+    @property
+    def routes(self) -> list[BaseRoute]:
+        """The routes, made now if they were not."""
+        return list(self._made().routes)
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         router = await run_in_threadpool(self._made)
         await router(scope, receive, send)
