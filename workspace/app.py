@@ -18,7 +18,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from workspace.errors import ApiError, not_implemented
+from workspace.errors import ApiError, invalid, not_implemented
+from workspace.faults.rules import glob
 from workspace.http import Call, Caller, Service, api, error_response
 from workspace.identity.caller import OWNER, acting_as
 from workspace.state import State
@@ -144,7 +145,7 @@ def build_app(
         )
 
     def requests(call: Call) -> dict[str, Any]:
-        return {"requests": log.since(int(call.query.get("since", "0")))}
+        return {"requests": [entry for entry in log.since(_since(call)) if _is_asked_for(entry, call.query)]}
 
     routes = [
         Route("/health", lambda _: JSONResponse(health)),
@@ -160,3 +161,20 @@ def build_app(
     # Added last, so outermost: a call is faulted only once it is known who asks, and logged as it was answered.
     app.add_middleware(Gate, state=state, authenticate=authenticate, log=log)
     return app
+
+
+def _since(call: Call) -> int:
+    text = call.query.get("since", "0")
+    if not text.isdecimal():
+        raise invalid(f"since is the number of a request, of which later ones are shown; received {text!r}")
+    return int(text)
+
+
+def _is_asked_for(entry: Mapping[str, Any], query: Mapping[str, str]) -> bool:
+    """Whether a request has the method, the path (a pattern, as in fault rules) and the status that are asked for."""
+    path, status = query.get("path"), query.get("status")
+    return (
+        query.get("method", entry["method"]).upper() == entry["method"]
+        and (path is None or glob(path).fullmatch(entry["path"]) is not None)
+        and (status is None or status == str(entry["status"] or "reset"))
+    )

@@ -98,6 +98,24 @@ def test_the_request_log_shows_what_was_asked_and_how_it_ended(shop: World) -> N
     assert [one["path"] for one in since["requests"]] == [stores]
 
 
+def test_the_request_log_is_searched_by_method_path_and_status(shop: World) -> None:
+    stores = "/api/2.0/feature-store/online-stores"
+    for name in ("a", "b"):
+        with pytest.raises(NotFound):
+            shop.client.feature_store.delete_online_store(name)
+    list(shop.client.feature_store.list_online_stores())
+
+    def found(**query: str) -> list[str]:
+        answer: Any = shop.client.api_client.do("GET", "/_workspace/requests", query=query)
+        return [f"{one['method']} {one['path']}" for one in answer["requests"]]
+
+    assert found(method="DELETE") == [f"DELETE {stores}/a", f"DELETE {stores}/b"]
+    assert found(path=f"{stores}/*") == [f"DELETE {stores}/a", f"DELETE {stores}/b"]
+    assert found(path="/api/2.0/feature-store/**", status="200") == [f"GET {stores}"]
+    with pytest.raises(InvalidParameterValue, match="received 'yesterday'"):
+        found(since="yesterday")
+
+
 def test_the_switches_take_a_token_and_are_not_in_the_log(shop: World) -> None:
     host = shop.client.config.host
     assert host is not None
