@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import html
 import re
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from enum import Enum
 from html.parser import HTMLParser
 from pathlib import Path
 from statistics import quantiles
@@ -13,7 +16,19 @@ import httpx
 import pytest
 from databricks.sdk import WorkspaceClient
 from databricks.sdk.errors.base import DatabricksError
+from databricks.sdk.service.catalog import MonitorSnapshot
+from databricks.sdk.service.ml import OnlineStore, PublishSpec, PublishSpecPublishMode
 from databricks.sdk.service.serving import EndpointCoreConfigInput, EndpointTag, Route, ServedEntityInput, TrafficConfig
+from databricks.sdk.service.sql import (
+    Aggregation,
+    AlertV2,
+    AlertV2Evaluation,
+    AlertV2Operand,
+    AlertV2OperandColumn,
+    AlertV2OperandValue,
+    ComparisonOperator,
+    CronSchedule,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 from starlette.applications import Starlette
@@ -24,8 +39,9 @@ from starlette.routing import Route as Path_
 from tests.support.models import new_model, ready_version
 from tests.support.served import opened_state
 from tests.support.server import WorkspaceServer
+from tests.support.warehouse import Warehouse
 from workspace.clock import Clock
-from workspace.console import Console
+from workspace.console import Console, reading
 from workspace.console.sections.requests import percentile
 from workspace.console.sessions import LIFETIME_SECONDS, Sessions
 from workspace.errors import ApiError, not_implemented
@@ -91,7 +107,7 @@ def stranger(server: WorkspaceServer) -> Iterator[Browser]:
 
 def text_of(page: str) -> str:
     """What a reader reads, white space folded."""
-    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", "", page.replace("<wbr>", "")))
+    return re.sub(r"\s+", " ", html.unescape(re.sub(r"<[^>]+>", " ", page.replace("<wbr>", ""))))
 
 
 # --- who may see it --------------------------------------------------------------------------------------------------
@@ -315,6 +331,53 @@ def test_requests_are_counted_by_the_pattern_of_their_path(browser: Browser, cli
     assert re.search(r"GET /api/2\.0/serving-endpoints/\{name\} \d+ 0 [\d.]+ m?s", text_of(browser.page()))
 
 
+def test_online_tables_monitors_jobs_and_alerts_are_shown_as_they_stand(
+    browser: Browser, client: WorkspaceClient
+) -> None:
+    sql = Warehouse.in_new_schema(client)
+    source = f"{sql.catalog}.{sql.schema}.rides"
+    sql.execute(
+        f"CREATE TABLE {source} (id BIGINT NOT NULL, fare DOUBLE, PRIMARY KEY (id)) "
+        "TBLPROPERTIES (delta.enableChangeDataFeed = true)"
+    )
+    client.feature_store.create_online_store(OnlineStore(name="console-store", capacity="CU_1"))
+    until(lambda: client.feature_store.get_online_store("console-store").state, "AVAILABLE")
+    spec = PublishSpec("console-store", f"{source}_online", PublishSpecPublishMode.TRIGGERED)
+    pipeline = str(client.feature_store.publish_table(source, spec).pipeline_id)
+    until(lambda: client.pipelines.get(pipeline).state, "IDLE")
+    sql.execute(f"INSERT INTO {source} VALUES (1, 2.5)")
+    client.quality_monitors.create(source, f"{sql.catalog}.{sql.schema}", "/Shared/rides", snapshot=MonitorSnapshot())
+    client.jobs.create(name="console-nightly", tasks=[])
+    client.alerts_v2.create_alert(availability_alert())
+    words = text_of(browser.page())
+    assert re.search(rf"{source}_online from {source} triggered online no pending update .*? 1 commit behind", words)
+    assert re.search(rf"{source} no baseline snapshot (active|pending)", words)
+    assert "console-nightly" in words
+    assert re.search(r"console: availability unknown count\(errors\) > 3(\.0)? never 0 0 \* \* \* \? UTC", words)
+
+
+def until(state: Callable[[], Enum | None], wanted: str) -> None:
+    """Wait for a state, which comes within a second or so."""
+    deadline = time.monotonic() + 20
+    while (found := state()) is None or found.value != wanted:
+        assert time.monotonic() < deadline, f"still {found}"
+        time.sleep(0.05)
+
+
+def availability_alert() -> AlertV2:
+    return AlertV2(
+        display_name="console: availability",
+        query_text="SELECT 1 AS errors",
+        warehouse_id="local",
+        schedule=CronSchedule(quartz_cron_schedule="0 0 * * * ?", timezone_id="UTC"),
+        evaluation=AlertV2Evaluation(
+            comparison_operator=ComparisonOperator.GREATER_THAN,
+            source=AlertV2OperandColumn(name="errors", aggregation=Aggregation.COUNT),
+            threshold=AlertV2Operand(value=AlertV2OperandValue(double_value=3)),
+        ),
+    )
+
+
 def test_a_service_that_fails_or_is_missing_leaves_the_others_to_be_read(tmp_path: Path) -> None:
     with opened_state(tmp_path) as state:
         app = _broken_workspace(Console(state, OWNER), Clock(state), Settings(state), Faults())
@@ -331,6 +394,17 @@ def test_a_service_that_fails_or_is_missing_leaves_the_others_to_be_read(tmp_pat
     assert "This could not be read: the disk is full" in words
     assert "Registered models This workspace has no such service." in words
     assert "No fault is on" in words
+
+
+def test_a_service_that_hangs_keeps_no_other_from_being_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "PATIENCE_SECONDS", 0.05)
+
+    async def both() -> list[reading.Outcome[None]]:
+        return list(await asyncio.gather(reading.outcome(asyncio.sleep(60)), reading.outcome(asyncio.sleep(0))))
+
+    slow, quick = asyncio.run(both())
+    assert "no answer within 0.05 s" in slow.error
+    assert quick == reading.Outcome()
 
 
 def _broken_workspace(*services: Console | Clock | Settings | Faults) -> Starlette:

@@ -20,6 +20,8 @@ from workspace.http import Caller, Json
 
 T = TypeVar("T")
 NOT_FOUND, NOT_IMPLEMENTED = 404, 501
+PATIENCE_SECONDS = 8
+"""For one section: a service that is slow must not keep the others from being read."""
 _PAGES = 50
 """Pages of a list that are read at most: beyond that, a page for people is the wrong tool."""
 
@@ -68,7 +70,10 @@ class Outcome(Generic[T]):
 
 async def outcome(reading: Awaitable[T]) -> Outcome[T]:
     try:
-        return Outcome(value=await reading)
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            return Outcome(value=await reading)
+    except TimeoutError:
+        return Outcome(error=f"no answer within {PATIENCE_SECONDS} s; a service that has just started may need longer.")
     except ApiError as error:
         return Outcome(error=error.message, absent=error.status == NOT_IMPLEMENTED)
 

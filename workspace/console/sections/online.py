@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from workspace.console.reading import Workspace, gathered
-from workspace.console.sections.times import epoch_ms
+from workspace.console.reading import Workspace
 from workspace.http import Json
 
 STORES = "/api/2.0/feature-store/online-stores"
-PIPELINES = "/api/2.0/pipelines"
-DONE = ("COMPLETED", "RUNNING")
+TABLES = "/_workspace/online-tables"
 
 
 @dataclass(frozen=True)
@@ -29,7 +27,7 @@ class Lag:
     versions: int
     """Commits of the source that are not in the online table; 0 where it is up to date."""
     seconds: float
-    """Age of the oldest of them."""
+    """Between the oldest and the newest of them."""
 
 
 @dataclass(frozen=True)
@@ -38,11 +36,16 @@ class OnlineTable:
     source: str
     mode: str
     state: str
-    cause: str
-    """Why the last update failed; empty where it did not."""
+    message: str
+    """What the state means; the reason where a sync failed."""
     synced_ms: int | None
-    """When the last successful update began; None before the first."""
+    """When the last successful sync ended; None where that is not known."""
     lag: Lag | None
+    """None before the first sync, and where the source is gone or another one."""
+
+    @property
+    def failed(self) -> bool:
+        return "FAILED" in self.state
 
 
 @dataclass(frozen=True)
@@ -53,14 +56,8 @@ class Online:
 
 async def online(workspace: Workspace) -> Online:
     stores = await workspace.all(STORES, "online_stores")
-    statuses = await workspace.all(PIPELINES, "statuses")
-    pipelines = await gathered([workspace.get(f"{PIPELINES}/{one['pipeline_id']}") for one in statuses])
-    published = [one for one in pipelines if "online_table" in one["spec"].get("configuration", {})]
-    tables = [_table(one) for one in published]
-    return Online(
-        stores=[_store(one) for one in stores],
-        tables=sorted(tables, key=lambda one: one.name),
-    )
+    tables = await workspace.all(TABLES, "online_tables")
+    return Online([_store(one) for one in stores], sorted(map(_table, tables), key=lambda one: one.name))
 
 
 def _store(shown: Json) -> Store:
@@ -68,14 +65,13 @@ def _store(shown: Json) -> Store:
 
 
 def _table(shown: Json) -> OnlineTable:
-    configuration = shown["spec"]["configuration"]
-    updates = shown.get("latest_updates", [])
+    versions, synced = shown["lag_versions"], shown["synced_ms"]
     return OnlineTable(
-        name=configuration["online_table"],
-        source=configuration["source_table"],
-        mode=configuration["publish_mode"],
+        name=shown["name"],
+        source=shown["source_table"],
+        mode=shown["publish_mode"],
         state=shown["state"],
-        cause=shown.get("cause", ""),
-        synced_ms=next((epoch_ms(one["creation_time"]) for one in updates if one["state"] in DONE), None),
-        lag=None,
+        message=shown["message"] or "",
+        synced_ms=int(synced) if synced else None,
+        lag=None if versions is None else Lag(int(versions), float(shown["lag_seconds"])),
     )
