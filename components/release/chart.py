@@ -129,11 +129,11 @@ def _labels(samples: Sequence[Sample], x: Callable[[float], float], y: Callable[
 def _time_axis(began: float, ended: float, x: Callable[[float], float], top: float) -> list[str]:
     span = ended - began
     unit, name = (60.0, "min") if span >= 240 else (1.0, "s")
-    digits = 0 if span / unit >= _TICKS else 1
-    moments = [began + span * number / _TICKS for number in range(_TICKS + 1)]
+    step = _round_up(span / unit / _TICKS)
+    moments = [began + number * step * unit for number in range(int(span / unit / step + 1e-9) + 1)]
     return [
-        f'<text x="{x(at):.1f}" y="{top + 18:.1f}" text-anchor="middle">{(at - began) / unit:.{digits}f} {name}</text>'
-        for at in moments
+        f'<text x="{x(at):.1f}" y="{top + 18:.1f}" text-anchor="middle">{round((at - began) / unit, 3):g} {name}</text>'
+        for at in (round(moment, 6) for moment in moments)
     ]
 
 
