@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -138,7 +139,7 @@ async def json_body(request: Request) -> Json:
     if not raw:
         return {}
     try:
-        body = json.loads(raw, parse_constant=_no_constant)
+        body = json.loads(raw, parse_constant=_no_constant, parse_float=_finite)
         if b"\\u" in raw:
             # Half of a pair of surrogates is no character: nothing can store or answer it.
             json.dumps(body, ensure_ascii=False).encode()
@@ -151,3 +152,10 @@ async def json_body(request: Request) -> Json:
 
 def _no_constant(name: str) -> None:
     raise ValueError(f"{name} is no JSON value")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if math.isinf(number):
+        raise ValueError(f"{text} is too large for a number")
+    return number

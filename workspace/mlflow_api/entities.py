@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+from workspace.errors import invalid
 from workspace.mlflow_api.names import ModelName
 
 PENDING = "PENDING_REGISTRATION"
@@ -65,3 +67,11 @@ class ModelVersion:
     def storage_location(self) -> str:
         """A URI for display; clients reach the artifacts through the Files API or presigned URLs."""
         return f"dbfs:{self.name.folder}/{self.version}"
+
+
+def tags_of(value: Any) -> dict[str, str]:
+    """Tags of a body; ApiError 400 unless they are a list of objects with keys."""
+    tags = value or []
+    if not isinstance(tags, list) or not all(isinstance(tag, dict) and tag.get("key") for tag in tags):
+        raise invalid(f"tags must be a list of objects with key and value, received {value!r}")
+    return {str(tag["key"]): str(tag.get("value") or "") for tag in tags}

@@ -15,7 +15,7 @@ from starlette.routing import BaseRoute
 from workspace.errors import invalid, not_implemented
 from workspace.http import Call, Json, api
 from workspace.mlflow_api.credentials import temporary_credentials
-from workspace.mlflow_api.entities import ModelVersion, RegisteredModel
+from workspace.mlflow_api.entities import ModelVersion, RegisteredModel, tags_of
 from workspace.mlflow_api.names import ModelName, parse_alias, parse_version
 from workspace.mlflow_api.native import position
 from workspace.mlflow_api.registry import Registry, page_limit
@@ -67,7 +67,7 @@ class LegacyDialect:
         model = self._registry.create_model(
             name,
             comment=str(call.body.get("description") or ""),
-            tags=_tags(call.body.get("tags")),
+            tags=tags_of(call.body.get("tags")),
             deployment_job_id=str(call.body.get("deployment_job_id") or ""),
             by=call.caller.user_name,
         )
@@ -117,7 +117,7 @@ class LegacyDialect:
             source=str(source),
             run_id=str(call.body.get("run_id") or ""),
             comment=str(call.body.get("description") or ""),
-            tags=_tags(call.body.get("tags")),
+            tags=tags_of(call.body.get("tags")),
             by=call.caller.user_name,
             run_workspace_id=str(call.body.get("run_tracking_server_id") or ""),
             model_id=str(call.body.get("model_id") or ""),
@@ -219,10 +219,6 @@ def _version(call: Call) -> int:
     return parse_version(_field(call, "version"))
 
 
-def _tags(value: Any) -> dict[str, str]:
-    return {str(tag["key"]): str(tag.get("value") or "") for tag in value or []}
-
-
 def _tag_list(tags: Mapping[str, str]) -> list[Json]:
     return [{"key": key, "value": value} for key, value in tags.items()]
 
@@ -233,13 +229,16 @@ def _next_page(after: object) -> Json:
 
 def _dependencies(value: Any) -> list[Json]:
     """This dialect's dependencies in Unity Catalog's form; mlflow's client, too, drops the kinds without one."""
+    given = value or []
+    if not isinstance(given, list) or not all(isinstance(item, dict) for item in given):
+        raise invalid(f"model_version_dependencies must be a list of objects, received {value!r}")
     forms = {
         "DATABRICKS_VECTOR_INDEX": lambda name: {"table": {"table_full_name": name}},
         "DATABRICKS_TABLE": lambda name: {"table": {"table_full_name": name}},
         "DATABRICKS_UC_FUNCTION": lambda name: {"function": {"function_full_name": name}},
         "DATABRICKS_UC_CONNECTION": lambda name: {"connection": {"connection_name": name}},
     }
-    return [forms[item["type"]](item["name"]) for item in value or [] if item.get("type") in forms]
+    return [forms[str(item["type"])](item.get("name")) for item in given if str(item.get("type")) in forms]
 
 
 def _model(model: RegisteredModel) -> Json:

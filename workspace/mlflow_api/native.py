@@ -14,7 +14,7 @@ from starlette.routing import BaseRoute
 from workspace.errors import invalid, not_implemented
 from workspace.http import Call, Json, api
 from workspace.mlflow_api.credentials import temporary_credentials
-from workspace.mlflow_api.entities import ModelVersion, RegisteredModel
+from workspace.mlflow_api.entities import ModelVersion, RegisteredModel, tags_of
 from workspace.mlflow_api.names import ModelName, parse_alias, parse_version
 from workspace.mlflow_api.registry import Registry, page_limit
 
@@ -61,7 +61,7 @@ class NativeDialect:
         model = self._registry.create_model(
             name,
             comment=str(call.body.get("comment") or ""),
-            tags=_tags(call.body.get("tags")),
+            tags=tags_of(call.body.get("tags")),
             deployment_job_id=str(call.body.get("deployment_job_id") or ""),
             by=call.caller.user_name,
         )
@@ -105,11 +105,11 @@ class NativeDialect:
             source=str(source),
             run_id=str(call.body.get("run_id") or ""),
             comment=str(call.body.get("comment") or ""),
-            tags=_tags(call.body.get("tags")),
+            tags=tags_of(call.body.get("tags")),
             by=call.caller.user_name,
             run_workspace_id=str(call.body.get("run_tracking_server_id") or ""),
             model_id=str(call.body.get("model_id") or ""),
-            dependencies=(call.body.get("model_version_dependencies") or {}).get("dependencies", []),
+            dependencies=_dependencies(call),
         )
         return self._version(version, aliases=False)
 
@@ -247,17 +247,23 @@ def _flag(call: Call, name: str) -> bool:
     return call.query.get(name, "false").lower() == "true"
 
 
-def _tags(value: Any) -> dict[str, str]:
-    return {str(tag["key"]): str(tag.get("value") or "") for tag in value or []}
-
-
 def _tag_list(tags: Any) -> list[Json]:
     return [{"key": key, "value": value} for key, value in tags.items()]
 
 
+def _dependencies(call: Call) -> list[Json]:
+    given = (call.optional_object("model_version_dependencies") or {}).get("dependencies") or []
+    if not isinstance(given, list) or not all(isinstance(one, dict) for one in given):
+        raise invalid(f"model_version_dependencies.dependencies must be a list of objects, received {given!r}")
+    return given
+
+
 def _tag_changes(call: Call) -> tuple[dict[str, str], list[str]]:
-    changes = call.body.get("changes") or {}
-    return _tags(changes.get("add_tags")), [str(key) for key in changes.get("remove") or []]
+    changes = call.optional_object("changes") or {}
+    removed = changes.get("remove") or []
+    if not isinstance(removed, list):
+        raise invalid(f"changes.remove must be a list of keys, received {removed!r}")
+    return tags_of(changes.get("add_tags")), [str(key) for key in removed]
 
 
 def _parts(name: ModelName, model_field: str) -> Json:
