@@ -395,6 +395,32 @@ def test_a_synced_table_that_cannot_be_is_refused_in_words(
         shop.table()
 
 
+@pytest.mark.parametrize(
+    ("path", "body", "words"),
+    [
+        ("projects?project_id=other", {"spec": 3}, "spec is an object; received 3"),
+        ("projects?project_id=other", {"initial_endpoint_spec": "x"}, "initial_endpoint_spec is an object"),
+        (
+            "projects?project_id=other",
+            {"spec": {"default_endpoint_settings": []}},
+            "default_endpoint_settings is an object",
+        ),
+        ("projects?project_id=other", {"spec": {"colour": "red"}}, "unknown field 'colour' of project spec"),
+        (
+            "projects/shop/branches?branch_id=b",
+            {"spec": {"ttl": "99999999999999s"}},
+            "ttl '99999999999999s' is not valid",
+        ),
+    ],
+)
+def test_a_body_of_another_form_is_refused_naming_the_field(
+    shop: Shop, path: str, body: dict[str, Any], words: str
+) -> None:
+    project(shop)
+    with pytest.raises(InvalidParameterValue, match=words):
+        shop.client.api_client.do("POST", f"/api/2.0/postgres/{path}", body=body)
+
+
 def test_modes_that_follow_changes_need_the_change_data_feed(shop: Shop) -> None:
     project(shop)
     shop.tables.create(SOURCE, [Column("k", "int"), Column("v", "string")])

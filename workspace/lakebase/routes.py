@@ -14,6 +14,7 @@ from workspace.errors import invalid
 from workspace.http import Call, Handler, Json, api
 from workspace.lakebase.names import checked_id
 from workspace.lakebase.operations import Operations
+from workspace.lakebase.specs import an_object
 from workspace.lakebase.store import BRANCH, ENDPOINT, PROJECT, LakebaseStore
 from workspace.lakebase.synced_tables import PREFIX, OnlineStorage, SyncedTables
 from workspace.settings import Settings
@@ -152,10 +153,7 @@ def _kind(name: str) -> str:
 
 
 def _spec(call: Call) -> Json:
-    spec = call.body.get("spec") or {}
-    if not isinstance(spec, dict):
-        raise invalid(f"spec is an object; received {spec!r}")
-    return spec
+    return an_object("spec", call.body.get("spec"))
 
 
 def _replaces(call: Call) -> bool:

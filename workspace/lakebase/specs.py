@@ -17,6 +17,7 @@ from workspace.http import Json
 PG_VERSIONS = (16, 17)
 MAX_CU = 64
 MAX_CU_SPREAD = 16
+MAX_SECONDS = 100 * 365 * 86_400
 SUSPEND_SECONDS = (60, 604_800)
 READ_WRITE, READ_ONLY = "ENDPOINT_TYPE_READ_WRITE", "ENDPOINT_TYPE_READ_ONLY"
 
@@ -65,7 +66,10 @@ def project_status(spec: Json, project_id: str, owner: str, default_branch: str,
         "default_endpoint_settings": DEFAULT_LIMITS,
     }
     settings = spec.get("default_endpoint_settings")
+    if spec.get("history_retention_duration") is not None:
+        _seconds("history_retention_duration", spec["history_retention_duration"])
     if settings is not None:
+        settings = an_object("default_endpoint_settings", settings)
         _known("default_endpoint_settings", settings, (*_LIMITS, "pg_settings"))
         settings = _limits(settings)
     said = {name: value for name, value in spec.items() if name != "default_branch"}
@@ -133,6 +137,15 @@ def endpoint_status(spec: Json, endpoint_id: str, uid: str, before: Json | None 
     return {**status, "settings": settings} if settings is not None else status
 
 
+def an_object(field: str, value: object) -> Json:
+    """The value of a field that holds an object, empty where there is none; ApiError 400 for anything else."""
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise invalid(f"{field} is an object; received {value!r}")
+    return value
+
+
 def timestamp(seconds: float) -> str:
     """A time in seconds since the epoch, as the Postgres API writes times."""
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
@@ -167,8 +180,8 @@ def _cu(field: str, value: Any) -> float:
 
 
 def _seconds(field: str, value: object) -> float:
-    if not isinstance(value, str) or not re.fullmatch(r"\d+(\.\d+)?s", value):
-        raise invalid(f"{field} {value!r} is not valid: a duration in seconds, such as '3600s'")
+    if not isinstance(value, str) or not re.fullmatch(r"\d+(\.\d+)?s", value) or float(value[:-1]) > MAX_SECONDS:
+        raise invalid(f"{field} {value!r} is not valid: a duration in seconds, such as '3600s', at most {MAX_SECONDS}s")
     return float(value[:-1])
 
 

@@ -13,6 +13,7 @@ from workspace.lakebase import names
 from workspace.lakebase.errors import ManagedByParentError
 from workspace.lakebase.specs import (
     READ_WRITE,
+    an_object,
     branch_status,
     endpoint_status,
     project_status,
@@ -36,11 +37,11 @@ class LakebaseStore:
     def create_project(self, project_id: str, body: Json, owner: str, due: float) -> str:
         """A project with its branch and its endpoint; its name. ApiError 409 where the id is taken."""
         name, branch = names.project(project_id), names.branch(project_id, DEFAULT_BRANCH)
-        status = project_status(body.get("spec") or {}, project_id, owner, branch)
-        protected = bool((body.get("initial_branch_spec") or {}).get("is_protected"))
+        status = project_status(an_object("spec", body.get("spec")), project_id, owner, branch)
+        protected = bool(an_object("initial_branch_spec", body.get("initial_branch_spec")).get("is_protected"))
         endpoint_spec = {
             **{key: value for key, value in status["default_endpoint_settings"].items() if key != "pg_settings"},
-            **(body.get("initial_endpoint_spec") or {}),
+            **an_object("initial_endpoint_spec", body.get("initial_endpoint_spec")),
             "endpoint_type": READ_WRITE,
         }
         endpoint = names.endpoint(project_id, DEFAULT_BRANCH, DEFAULT_ENDPOINT)

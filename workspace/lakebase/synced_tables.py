@@ -149,6 +149,8 @@ class SyncedTables:
         source = self._tables.get(str(spec["source_table_full_name"]))
         check_source(source, mode)
         columns = [column.name for column in source.columns]
+        if not isinstance(spec["primary_key_columns"], list):
+            raise invalid(f"primary_key_columns is a list of columns; received {spec['primary_key_columns']!r}")
         newest_by = spec.get("timeseries_key")
         for name in [*spec["primary_key_columns"], *([newest_by] if newest_by else [])]:
             if name not in columns:
