@@ -26,6 +26,7 @@ from workspace.clock import Clock
 from workspace.errors import invalid, not_found
 from workspace.http import Service
 from workspace.jobs import Jobs, Surroundings
+from workspace.jobs.notices import Mail
 from workspace.state import State
 
 PATIENCE_SECONDS = 30
@@ -49,10 +50,10 @@ class AnyoneRuns:
         return {}
 
 
-def jobs_over(state: State, sql: RecordingSql) -> list[Service]:
+def jobs_over(state: State, sql: RecordingSql, mail: Mail | None = None) -> list[Service]:
     """The service of jobs with its clock, and nothing around them but `sql`."""
     clock = Clock(state)
-    around = Surroundings(sql=sql, run_as=AnyoneRuns(), host=lambda: None)
+    around = Surroundings(sql=sql, run_as=AnyoneRuns(), host=lambda: None, mail=mail)
     return [clock, Jobs(state, clock, around)]
 
 

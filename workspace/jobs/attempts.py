@@ -13,7 +13,7 @@ from workspace.documents import Document
 from workspace.errors import ApiError
 from workspace.jobs import runs
 from workspace.jobs.graph import Result
-from workspace.jobs.notices import Notices
+from workspace.jobs.notices import Notices, slow_after
 from workspace.jobs.references import NO_INPUT, References, UnknownReferenceError
 from workspace.jobs.runs import Runs
 from workspace.jobs.settings import kind_of
@@ -85,7 +85,10 @@ class Attempts:
         self._notices.task_started(run, task)
         limit = task["timeout_seconds"]
         due = self._clock.now() + limit
-        alarm = self._clock.call_at(due, lambda: stop.request(Result.TIMEDOUT)) if limit else None
+        alarms = [self._clock.call_at(due, lambda: stop.request(Result.TIMEDOUT))] if limit else []
+        if slow := slow_after(task):
+            late = self._clock.now() + slow
+            alarms.append(self._clock.call_at(late, lambda: self._notices.task_is_slow(run, task)))
         closing: Callable[[Document], None]
         try:
             outcome = self._perform(place, run, task, stop)
@@ -93,7 +96,7 @@ class Attempts:
         except TaskFailedError as failure:
             closing = self._failed(failure)
         finally:
-            if alarm is not None:
+            for alarm in alarms:
                 alarm.cancel()
         return self._stopped(stop.reason, limit) if stop.reason is not None else closing
 

@@ -6,11 +6,12 @@ import logging
 import threading
 from collections.abc import Callable
 
-from workspace.clock import Clock
+from workspace.clock import Alarm, Clock
 from workspace.documents import Document
 from workspace.jobs import graph, runs
 from workspace.jobs.attempts import Attempts, Place
 from workspace.jobs.graph import Result
+from workspace.jobs.notices import Notices, slow_after
 from workspace.jobs.runs import Runs
 from workspace.jobs.work import SHUTDOWN, Stop
 
@@ -23,17 +24,22 @@ class Driver:
     def __init__(
         self,
         run_id: int,
+        job_id: int,
         stored: Runs,
         clock: Clock,
         attempts: Attempts,
-        on_start: Callable[[Document], None],
+        *,
+        notices: Notices,
         on_over: Callable[[Driver], None],
     ) -> None:
         self.run_id = run_id
+        self.job_id = job_id
+        self.over = False
+        """Set just before the run is shown as over: whoever sees that may start the next one."""
         self._runs = stored
         self._clock = clock
         self._attempts = attempts
-        self._on_start = on_start
+        self._notices = notices
         self._on_over = on_over
         self._changed = threading.Condition()
         self._working: dict[str, Stop] = {}
@@ -64,27 +70,35 @@ class Driver:
     def _drive(self) -> None:
         try:
             run = self._runs.change(self.run_id, _running)
-            self._on_start(run)
-            # A run that is repaired goes on under its first start time, and is given its time anew.
-            alarm = None
-            if limit := run["timeout_seconds"]:
-                alarm = self._clock.call_at(self._clock.now() + limit, lambda: self.cancel(Result.TIMEDOUT))
+            self._notices.run_started(run)
+            alarms = self._alarms(run)
             self._work_off()
-            if alarm is not None:
+            for alarm in alarms:
                 alarm.cancel()
         except Exception as error:
             # Nobody awaits this thread: what it does not store, nobody learns.
             logger.exception("run %s failed", self.run_id)
             why = f"{type(error).__name__}: {error}"
+            self.over = True
             self._runs.change(self.run_id, lambda run: self._runs.close(run, Result.FAILED, why, runs.INTERNAL_ERROR))
         if self._stop.reason != SHUTDOWN:
             self._on_over(self)
+
+    def _alarms(self, run: Document) -> list[Alarm]:
+        """What falls due while the run goes on; one that is repaired is given its time anew."""
+        now, alarms = self._clock.now(), []
+        if limit := run["timeout_seconds"]:
+            alarms.append(self._clock.call_at(now + limit, lambda: self.cancel(Result.TIMEDOUT)))
+        if slow := slow_after(run["notices"]):
+            alarms.append(self._clock.call_at(now + slow, lambda: self._notices.run_is_slow(run)))
+        return alarms
 
     def _work_off(self) -> None:
         with self._changed:
             while self._stop.reason != SHUTDOWN:
                 run = self._decide()
                 if all(runs.is_over(task) for task in runs.latest(run).values()) and not self._working:
+                    self.over = True
                     self._runs.change(self.run_id, self._close)
                     return
                 self._changed.wait()

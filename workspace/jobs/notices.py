@@ -14,9 +14,10 @@ from workspace.jobs import runs
 from workspace.jobs.graph import Result
 
 START, SUCCESS, FAILURE = "on_start", "on_success", "on_failure"
+SLOW = "on_duration_warning_threshold_exceeded"
 
 _WELL = (Result.SUCCESS, Result.SUCCESS_WITH_FAILURES, Result.EXCLUDED, Result.DISABLED)
-_WORDS = {START: "started", SUCCESS: "succeeded", FAILURE: "failed"}
+_WORDS = {START: "started", SUCCESS: "succeeded", FAILURE: "failed", SLOW: "runs longer than expected"}
 
 
 class Mail(Protocol):
@@ -58,6 +59,12 @@ class Notices:
         if not _muted(run.get("notices", {}), run):
             self._tell(run.get("notices", {}), event, run, None)
 
+    def run_is_slow(self, run: Document) -> None:
+        self._tell(run.get("notices", {}), SLOW, run, None)
+
+    def task_is_slow(self, run: Document, task: Document) -> None:
+        self._tell(task, SLOW, run, task)
+
     def task_started(self, run: Document, task: Document) -> None:
         if task["attempt_number"] == 0 or not task.get("notification_settings", {}).get("alert_on_last_attempt"):
             self._tell(task, START, run, task)
@@ -97,6 +104,14 @@ class Notices:
         if task is not None:
             payload["task"] = {"task_key": task["task_key"], "run_id": str(task["run_id"])}
         return payload
+
+
+def slow_after(settings: Mapping[str, Any]) -> float | None:
+    """Seconds after which a run, or task, is slow by its health rules; None where they do not say."""
+    for rule in settings.get("health", {}).get("rules", []):
+        if rule.get("metric") == "RUN_DURATION_SECONDS":
+            return float(rule["value"])
+    return None
 
 
 def _event(record: Document) -> str:

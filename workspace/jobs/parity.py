@@ -347,6 +347,13 @@ _TABLE: tuple[tuple[str, str, Source, str, str], ...] = (
         "_around.py::test_a_destination_gets_the_webhook_of_a_job",
     ),
     (
+        "POST run-now",
+        "A run or task that takes longer than its health rules say is told of once, by the workspace's clock.",
+        Source.DOCUMENTATION,
+        "Configure an expected completion time or a timeout for a job",
+        "_slow.py::test_people_hear_of_what_takes_longer_than_expected_once_and_it_goes_on",
+    ),
+    (
         "POST runs/submit",
         "Tasks run once without a job, under a job id that no job has; run type SUBMIT_RUN.",
         Source.CLIENT,

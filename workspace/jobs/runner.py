@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Callable
 
 from workspace.clock import Clock
@@ -36,6 +37,8 @@ class Runner:
         self._admission = threading.RLock()
         self._over = threading.Condition()
         self._drivers: dict[int, Driver] = {}
+        self._queued: defaultdict[int, list[int]] = defaultdict(list)
+        """Ids of queued runs by job, oldest first: what is stored, at hand."""
         self._listeners: list[OnOver] = []
         self._stopping = False
 
@@ -49,6 +52,7 @@ class Runner:
         for run in reversed(self._runs.all()):
             if run["state"]["life_cycle_state"] == runs.QUEUED:
                 waiting.append(run)
+                self._queued[run["job_id"]].append(run["run_id"])
             elif not runs.is_over(run):
                 self._runs.change(run["run_id"], self._close_left_behind)
         for run in waiting:
@@ -72,14 +76,15 @@ class Runner:
         """Start the run, queue it, or skip it, as the settings say."""
         limit = settings["max_concurrent_runs"]
         with self._admission:
-            active = [one for one in self._runs.of_job(run["job_id"], *runs.ACTIVE) if one["run_id"] != run["run_id"]]
-            if len(active) < limit:
-                self._launch(run["run_id"])
+            active = self._active(run["job_id"])
+            if active < limit:
+                self._launch(run)
                 return
             if limit and settings.get("queue", {}).get("enabled"):
-                message = f"Queued: {len(active)} of {limit} concurrent runs of the job are active."
+                message = f"Queued: {active} of {limit} concurrent runs of the job are active."
                 queued = {"state": runs.state(runs.QUEUED, message=message), "max_concurrent_runs": limit}
                 self._runs.change(run["run_id"], lambda record: record.update(queued))
+                self._queued[run["job_id"]].append(run["run_id"])
                 self._expire_in_queue(run["run_id"])
                 return
         message = f"The maximum of {limit} concurrent runs of the job is reached."
@@ -117,7 +122,7 @@ class Runner:
                 run["end_time"] = 0
 
             run = self._runs.change(run_id, reopen)
-            self._launch(run_id)
+            self._launch(run)
             return run
 
     def wait(self, run_id: int, stop: Stop) -> Document:
@@ -132,10 +137,22 @@ class Runner:
             self._over.wait_for(lambda: stop.reason is not None or runs.is_over(self._runs.get(run_id)))
         return self._runs.get(run_id)
 
-    def _launch(self, run_id: int) -> None:
+    def _active(self, job_id: int) -> int:
+        return sum(driver.job_id == job_id and not driver.over for driver in self._drivers.values())
+
+    def _launch(self, run: Document) -> None:
         if self._stopping:
             return
-        driver = Driver(run_id, self._runs, self._clock, self._attempts, self._notices.run_started, self._ended)
+        run_id, job_id = run["run_id"], run["job_id"]
+        driver = Driver(
+            run_id,
+            job_id,
+            self._runs,
+            self._clock,
+            self._attempts,
+            notices=self._notices,
+            on_over=self._ended,
+        )
         self._drivers[run_id] = driver
         driver.start()
 
@@ -155,13 +172,17 @@ class Runner:
 
     def _start_next(self, job_id: int) -> None:
         with self._admission:
-            active = len(self._runs.of_job(job_id, *runs.ACTIVE))
-            queued = self._runs.of_job(job_id, runs.QUEUED)
-            # The limit is the one that the job had when the oldest of its queued runs was submitted.
-            room = max(0, int(queued[0]["max_concurrent_runs"]) - active) if queued else 0
-            for run in queued[:room]:
-                self._runs.change(run["run_id"], self._leave_queue)
-                self._launch(run["run_id"])
+            waiting = self._queued[job_id]
+            while waiting:
+                run = self._runs.find(waiting[0])
+                if run is None or run["state"]["life_cycle_state"] != runs.QUEUED:
+                    # Cancelled, or gone, while it waited.
+                    waiting.pop(0)
+                    continue
+                # The limit is the one that the job had when the run was submitted.
+                if self._stopping or self._active(job_id) >= run["max_concurrent_runs"]:
+                    return
+                self._launch(self._runs.change(waiting.pop(0), self._leave_queue))
 
     def _close_left_behind(self, run: Document) -> None:
         why = "The workspace stopped while the run was active."

@@ -15,7 +15,7 @@ from workspace.errors import invalid
 from workspace.jobs.graph import Result
 from workspace.jobs.settings import Settings, run_order
 
-KEPT = ("email_notifications", "webhook_notifications", "notification_settings")
+KEPT = ("email_notifications", "webhook_notifications", "notification_settings", "health")
 """Settings of a job that its runs keep, for those who are to hear of them."""
 
 PENDING, QUEUED, RUNNING, TERMINATING = "PENDING", "QUEUED", "RUNNING", "TERMINATING"

@@ -127,13 +127,13 @@ class Triggers:
             self._documents.put(_KIND, str(job_id), {**kept, "next": following})
             if following is not None:
                 self._alarm(job_id, following, self._fire)
-        self._start_job(job_id, "PERIODIC", None)
+            self._start_job(job_id, "PERIODIC", None)
 
     def _go_on(self, job_id: int) -> None:
         with self._lock:
-            if job_id not in self._continuous:
-                return
-        self._start_job(job_id, "CONTINUOUS", None)
+            if job_id in self._continuous:
+                # Under the lock, so that none starts after the job was paused.
+                self._start_job(job_id, "CONTINUOUS", None)
 
     def _watch(self, job_id: int, trigger: Mapping[str, Any], kept: Document) -> None:
         kind = TABLE_UPDATE if TABLE_UPDATE in trigger else FILE_ARRIVAL
