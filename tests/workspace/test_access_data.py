@@ -147,6 +147,17 @@ def test_files_of_a_volume_are_read_and_written_by_privilege(client: WorkspaceCl
     ada.client.files.upload(f"{root}/b.txt", io.BytesIO(b"b"))
 
 
+def test_the_tree_of_files_is_listed_as_far_as_its_containers_are_seen(client: WorkspaceClient, ada: Person) -> None:
+    new_model(client, f"listed_{uuid.uuid4().hex[:6]}")
+    with pytest.raises(PermissionDenied, match="cannot list /Volumes as a whole"):
+        list(ada.client.files.list_directory_contents("/Volumes"))
+    with (
+        signed_in(client) as stranger,
+        pytest.raises(PermissionDenied, match="does not have USE CATALOG on Catalog 'models'"),
+    ):
+        list(stranger.client.files.list_directory_contents("/Models/models"))
+
+
 def test_publishing_needs_the_source_and_a_place_for_the_copy(client: WorkspaceClient, ada: Person) -> None:
     owner = Warehouse.in_new_schema(client)
     owner.execute("CREATE TABLE src (id INT NOT NULL, CONSTRAINT pk PRIMARY KEY (id))")

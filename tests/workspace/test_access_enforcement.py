@@ -67,6 +67,12 @@ def test_an_experiment_is_its_maker_s_and_others_need_its_permissions(
         theirs.delete_experiment(experiment)
 
 
+def test_a_search_in_experiments_that_are_gone_finds_nothing(client: WorkspaceClient, ada: Person) -> None:
+    experiment = str(client.experiments.create_experiment(f"/Shared/{uuid.uuid4()}").experiment_id)
+    client.experiments.delete_experiment(experiment)
+    assert list(ada.client.experiments.search_runs(experiment_ids=[experiment])) == []
+
+
 def test_artifacts_are_their_experiment_s(client: WorkspaceClient, ada: Person) -> None:
     experiment = client.experiments.create_experiment(f"/Shared/{uuid.uuid4()}").experiment_id
     path = f"/WorkspaceInternal/Mlflow/Artifacts/{experiment}/Runs/r/artifacts/a.txt"

@@ -44,6 +44,11 @@ def test_a_user_is_made_found_changed_and_deleted(client: WorkspaceClient) -> No
         client.users.get(made.id)
 
 
+def test_a_user_s_name_is_an_address(client: WorkspaceClient) -> None:
+    with pytest.raises(BadRequest, match="userName is an email address, received 'ada'"):
+        client.users.create(user_name="ada")
+
+
 def test_a_service_principal_gets_an_application_id_and_keeps_it(client: WorkspaceClient) -> None:
     made = client.service_principals.create(display_name=unique("robot"))
     assert made.id is not None

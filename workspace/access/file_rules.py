@@ -13,7 +13,7 @@ from workspace.access.tracking_rules import EDIT, KIND, READ
 from workspace.errors import ApiError, permission_denied
 from workspace.http import Call
 from workspace.unity_catalog.privileges import Privileges
-from workspace.unity_catalog.securables import FUNCTION, SCHEMA, VOLUME
+from workspace.unity_catalog.securables import CATALOG, FUNCTION, SCHEMA, VOLUME
 
 FILES = "/api/2.0/fs/files"
 DIRECTORIES = "/api/2.0/fs/directories"
@@ -76,8 +76,11 @@ class FileRules:
                 if len(parts) >= 4:
                     full_name = ".".join(parts[1:4]).lower()
                     self._privileges.require(call.caller, write if writes else read, kind, full_name)
-                elif len(parts) == 3:
-                    self._privileges.require_read(call.caller, SCHEMA, ".".join(parts[1:3]).lower())
+                elif len(parts) > 1:
+                    container = SCHEMA if len(parts) == 3 else CATALOG
+                    self._privileges.require_read(call.caller, container, ".".join(parts[1:]).lower())
+                elif not self._privileges.is_metastore_admin(call.caller):
+                    raise permission_denied(f"User {call.caller.user_name} cannot list /{parts[0]} as a whole.")
             except ApiError as error:
                 # What is missing is refused by the service, in its own words.
                 if error.status not in (400, 404):

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 
 from workspace.access.rules import Rights, Rule, listed
 from workspace.access.workspace_rules import require_folder
+from workspace.errors import ApiError
 from workspace.http import Call, Json
 
 KIND = "experiments"
@@ -71,7 +72,12 @@ class TrackingRules:
     def _checked(self, level: str) -> Callable[[Call], None]:
         def check(call: Call) -> None:
             for experiment_id in set(self._experiments(call)):
-                self._rights.require(call.caller, level, KIND, experiment_id)
+                try:
+                    self._rights.require(call.caller, level, KIND, experiment_id)
+                except ApiError as error:
+                    # One that is not there holds nothing: what is answered then is the service's.
+                    if error.status != 404:
+                        raise
 
         return check
 

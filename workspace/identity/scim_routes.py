@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Callable
 from functools import partial
@@ -12,7 +13,17 @@ from starlette.routing import BaseRoute
 from workspace.documents import Document
 from workspace.http import Answer, Call, Json, api
 from workspace.identity.caller import OWNER
-from workspace.identity.directory import ADMINS, GROUP, KINDS, NAME_OF, SERVICE_PRINCIPAL, USERS, Directory, Principal
+from workspace.identity.directory import (
+    ADMINS,
+    GROUP,
+    KINDS,
+    NAME_OF,
+    SERVICE_PRINCIPAL,
+    USER,
+    USERS,
+    Directory,
+    Principal,
+)
 from workspace.identity.scim_errors import ScimError
 from workspace.identity.scim_filter import parse_filter, values_at
 from workspace.identity.scim_resources import accepted, patched, shown
@@ -21,6 +32,7 @@ BASE = "/api/2.0/preview/scim/v2"
 LIST_SCHEMA = "urn:ietf:params:scim:api:messages:2.0:ListResponse"
 MOST = 10_000
 _PAGE = 100
+_EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
 
 
 class ScimRoutes:
@@ -133,6 +145,8 @@ class ScimRoutes:
         name = resource.get(field)
         if not isinstance(name, str) or not name.strip():
             raise ScimError(400, f"{kind} needs {field}, received {name!r}.", scim_type="invalidValue")
+        if kind == USER and not _EMAIL.fullmatch(name):
+            raise ScimError(400, f"userName is an email address, received {name!r}.", scim_type="invalidValue")
         other = self._directory.named(name, kind)
         if other is not None and (own is None or other.id != own.id):
             raise ScimError(409, f"{kind} with {field} {name} already exists.", scim_type="uniqueness")
