@@ -22,7 +22,6 @@ from components.names import (
 )
 from components.release.case import Known, Wanted
 from components.release.driver import Result
-from components.release.live import normal_settings
 from components.release.plan import Plan, PlanError, parse_plan
 
 HISTORY_LENGTH = 60
@@ -118,7 +117,7 @@ class Inputs:
         good = {known: entry for known, entry in (olds.good if olds else {}).items() if entry[1] > now}
         if olds is not None and olds.version and olds.version != version and olds.version in olds.good:
             good[olds.version] = (olds.good[olds.version][0], until)
-        good[version] = (json.dumps(normal_settings(self.wanted.settings), sort_keys=True), 0.0)
+        good[version] = (self.wanted.settings_digest, 0.0)
         windows = olds.standby if olds else {}
         same = olds is not None and olds.version == version
         return {

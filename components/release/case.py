@@ -33,9 +33,12 @@ class Wanted:
     @property
     def digest(self) -> str:
         """Of version, config and suite: a failed release is remembered by it."""
-        content = [self.model, self.version, normal_settings(self.settings), self.suite]
-        text = json.dumps(content, sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(text.encode()).hexdigest()[:_DIGEST_LENGTH]
+        return _digest([self.model, self.version, normal_settings(self.settings), self.suite])
+
+    @property
+    def settings_digest(self) -> str:
+        """Of the settings: variables can be secret, and what is known of a good version goes to the state."""
+        return _digest(normal_settings(self.settings))
 
     def is_served_by(self, entity: Entity) -> bool:
         """Whether an entity is this version with these settings."""
@@ -54,7 +57,7 @@ class Known:
     standby: tuple[str, ...]
     """Entities that stood by then."""
     good: Mapping[str, tuple[str, float]]
-    """Version to (settings as JSON text, until when it is good): what is taken back without steps."""
+    """Version to (digest of its settings, until when it is good): what is taken back without steps."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -195,8 +198,7 @@ def _is_good(wanted: Wanted, found: Found) -> bool:
     if known is None or wanted.version not in known.good:
         return False
     settings, until = known.good[wanted.version]
-    same = json.loads(settings) == normal_settings(wanted.settings)
-    return same and (until > found.now or wanted.version == known.version)
+    return settings == wanted.settings_digest and (until > found.now or wanted.version == known.version)
 
 
 def _is_worthless(found: Found) -> bool:
@@ -214,3 +216,8 @@ def _present(good: Split, endpoint: Endpoint) -> Split:
 def _free_name(wanted: Wanted, endpoint: Endpoint) -> str:
     """The wanted name, or, where an entity with other settings has it, one that tells the two apart."""
     return wanted.name if wanted.name not in endpoint.entities else f"{wanted.name}-{wanted.digest[:4]}"
+
+
+def _digest(content: Any) -> str:
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:_DIGEST_LENGTH]

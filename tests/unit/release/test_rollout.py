@@ -330,3 +330,14 @@ def test_progress_names_stage_split_requests_gates_and_time_left(stack: Stack) -
     baking = [line for line in stack.progress if "s left" in line]
     wanted = r"20 %: \d+ requests, 30 s left; error_rate 0 % from \d+ requests \(passes up to 2 %, fails above 5 %\)"
     assert [line for line in baking if re.fullmatch(wanted, line)]
+
+
+def test_variables_of_the_entity_are_in_no_output_but_decide_whether_a_version_is_the_same(
+    stack: Stack, fake: FakeServing
+) -> None:
+    secret = {"KEY": "planted-variable-secret"}
+    assert stack.up("18", environment_vars=secret)
+    assert secret["KEY"] not in str(stack.state)
+    assert secret["KEY"] not in str(fake.version_tags) + str(fake.tags)
+    assert not stack.up("18", environment_vars=secret)
+    assert stack.preview("18", environment_vars={"KEY": "another"})
