@@ -398,12 +398,12 @@ def test_a_synced_table_that_cannot_be_is_refused_in_words(
 @pytest.mark.parametrize(
     ("path", "body", "words"),
     [
-        ("projects?project_id=other", {"spec": 3}, "spec is an object; received 3"),
-        ("projects?project_id=other", {"initial_endpoint_spec": "x"}, "initial_endpoint_spec is an object"),
+        ("projects?project_id=other", {"spec": 3}, "spec must be an object, received 3"),
+        ("projects?project_id=other", {"initial_endpoint_spec": "x"}, "initial_endpoint_spec must be an object"),
         (
             "projects?project_id=other",
             {"spec": {"default_endpoint_settings": []}},
-            "default_endpoint_settings is an object",
+            "default_endpoint_settings must be an object",
         ),
         ("projects?project_id=other", {"spec": {"colour": "red"}}, "unknown field 'colour' of project spec"),
         (

@@ -344,7 +344,7 @@ def test_publish_refuses_what_cannot_be_served(shop: World) -> None:
     with pytest.raises(InvalidParameterValue, match="HOURLY"):
         shop.client.api_client.do("POST", f"/api/2.0/feature-store/tables/{SOURCE}/publish", body=body)
     path = f"/api/2.0/feature-store/tables/{SOURCE}/publish"
-    with pytest.raises(InvalidParameterValue, match="publish_spec is an object; received 3"):
+    with pytest.raises(InvalidParameterValue, match="publish_spec must be an object, received 3"):
         shop.client.api_client.do("POST", path, body={"publish_spec": 3})
     assert shop.tables.find(ONLINE) is None
     publish("main.ml.nofeed", spec("SNAPSHOT"))

@@ -41,8 +41,6 @@ class Publishing:
 
     def check(self, source_name: str, spec: Json) -> tuple[Table, str]:
         """The source table and the online table's name of a publish request; ApiError naming what forbids it."""
-        if not isinstance(spec, dict):
-            raise invalid(f"publish_spec is an object; received {spec!r}")
         for field in ("online_store", "online_table_name", "publish_mode"):
             if not spec.get(field):
                 raise invalid(f"Missing required field: publish_spec.{field}")

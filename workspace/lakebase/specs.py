@@ -142,7 +142,7 @@ def an_object(field: str, value: object) -> Json:
     if value is None:
         return {}
     if not isinstance(value, dict):
-        raise invalid(f"{field} is an object; received {value!r}")
+        raise invalid(f"{field} must be an object, received {value!r}")
     return value
 
 
