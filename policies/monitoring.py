@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 
 from policies import sources
 from policies.endpoints import ENDPOINTS
-from policies.reading import UNKNOWN
+from policies.reading import UNKNOWN, Reader
 from policies.rule import ADVISORY, HIGH, MANDATORY, MEDIUM, OFF, ResourceRule, StackRule
 from policies.subject import Stack, Subject
 
@@ -113,7 +113,8 @@ def _is_about(alert: Subject, endpoint: Subject, prefix: str) -> bool:
 
 def _query(alert: Subject) -> str:
     """The text of an alert's query; empty where it is not known yet, or stands in another resource."""
-    return alert.text("queryText") or ""
+    text = Reader().get(alert.props, "queryText")
+    return text if isinstance(text, str) else ""
 
 
 endpoint_is_watched = StackRule(

