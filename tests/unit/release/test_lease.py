@@ -8,14 +8,16 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from components.dynamic.errors import ProviderError
 from components.dynamic.rollout import TrafficRolloutProvider
 from components.dynamic.rollout_inputs import WallClock
+from components.release.abort import main as abort_main
 from components.release.lease import LEASE_TAG, Holder, holder_of
-from tests.support.fake_serving import FakeServing
+from tests.support.fake_serving import HOST, TOKEN, FakeServing
 from tests.unit.release.conftest import QUICK, Stack
 
 
@@ -130,3 +132,20 @@ def test_a_workspace_that_is_away_for_longer_than_the_lease_stops_the_driver(sta
     fake.on_call, fake.exists = None, True
     assert stack.up("18")
     assert fake.split["fare-18"] == 100
+
+
+def test_make_abort_asks_the_release_that_is_at_work_and_no_other(
+    fake: FakeServing, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("DATABRICKS_TOKEN", TOKEN)
+    file = tmp_path / "Pulumi.prod.yaml"
+    file.write_text(f"config:\n  databricks:host: {HOST}\n  taxi:serving:\n    endpoint: {{name: fare}}\n")
+    assert abort_main([str(file)]) == 1
+    assert "no release is at work on endpoint fare" in capsys.readouterr().out
+    fake.tags[LEASE_TAG] = Holder("r7", 1, fake.wall() + 60).text()
+    assert abort_main([str(file)]) == 0
+    assert "release r7 on endpoint fare is asked to end" in capsys.readouterr().out
+    assert fake.tags["release_abort"] == "r7"
+    file.write_text("config: {}\n")
+    assert abort_main([str(file)]) == 1
+    assert "names no endpoint" in capsys.readouterr().out
