@@ -86,5 +86,8 @@ def _cells(texts: Iterable[str]) -> str:
 
 
 if __name__ == "__main__":
-    PAGE.write_text(page(ledger()))
-    print(PAGE, file=sys.stderr)
+    # The module as the packages import it: what runs as `__main__` is another one, with sources of its own.
+    from workspace import parity
+
+    parity.PAGE.write_text(parity.page(parity.ledger()))
+    print(parity.PAGE, file=sys.stderr)
