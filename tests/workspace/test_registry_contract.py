@@ -10,6 +10,8 @@ import pytest
 from tests.support.models import MLMODEL
 from workspace.errors import ApiError, not_found
 from workspace.files import Files
+from workspace.http import Caller
+from workspace.identity.caller import acting_as
 from workspace.mlflow_api import Mlflow
 from workspace.mlflow_api.names import ModelName
 from workspace.state import State
@@ -78,8 +80,9 @@ def test_an_experiment_has_the_creator_that_permissions_ask_for(mlflow: Mlflow) 
     from workspace.mlflow_api.experiments import Experiments
 
     tracking = mlflow._opener.stores().tracking
-    made = Experiments(tracking, "owner@example.com")._create(CreateExperiment(name="/Users/a/b")).experiment_id
-    assert mlflow.creator_of_experiment(made) == "owner@example.com"
+    with acting_as(Caller(user_name="ada@example.com", id="7")):
+        made = Experiments(tracking)._create(CreateExperiment(name="/Users/a/b")).experiment_id
+    assert mlflow.creator_of_experiment(made) == "ada@example.com"
     for absent in ("0", "99", "x"):
         assert mlflow.creator_of_experiment(absent) is None
 
