@@ -58,8 +58,9 @@ def ledger() -> dict[str, Sequence[Behaviour]]:
 
 def page(services: dict[str, Sequence[Behaviour]]) -> str:
     """The ledger as Markdown, the counts of every kind of source first."""
+    # By value, not by identity: what runs as `__main__` is another module, with a Source of its own.
     every = [behaviour for behaviours in services.values() for behaviour in behaviours]
-    counts = {source: sum(one.source is source for one in every) for source in Source}
+    counts = {source: sum(one.source == source for one in every) for source in Source}
     lines = [
         "# Parity ledger of the embedded workspace",
         "",
@@ -77,7 +78,7 @@ def page(services: dict[str, Sequence[Behaviour]]) -> str:
 
 
 def _row(one: Behaviour) -> str:
-    source = f"**{one.source}**" if one.source is Source.ASSUMPTION else str(one.source)
+    source = f"**{one.source}**" if one.source == Source.ASSUMPTION else str(one.source)
     return _cells([f"`{one.path}`", one.behaviour, f"{source}: {one.reference}", f"`{one.test}`"])
 
 
@@ -86,8 +87,5 @@ def _cells(texts: Iterable[str]) -> str:
 
 
 if __name__ == "__main__":
-    # The module as the packages import it: what runs as `__main__` is another one, with sources of its own.
-    from workspace import parity
-
-    parity.PAGE.write_text(parity.page(parity.ledger()))
-    print(parity.PAGE, file=sys.stderr)
+    PAGE.write_text(page(ledger()))
+    print(PAGE, file=sys.stderr)
