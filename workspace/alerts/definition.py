@@ -44,15 +44,21 @@ def check(body: Mapping[str, Any]) -> Json:
         _text(name, alert.get(name))
     alert["evaluation"] = _evaluation(_object("evaluation", alert.get("evaluation")))
     alert["schedule"] = _schedule(_object("schedule", alert.get("schedule")))
-    for number, parameter in enumerate(alert.get("parameters", [])):
+    for name in ("custom_description", "custom_summary", "parent_path", "run_as_user_name"):
+        if name in alert:
+            _text(name, alert[name])
+    for number, parameter in enumerate(_list("parameters", alert.get("parameters", []))):
         _only(f"parameters[{number}]", _object(f"parameters[{number}]", parameter), ("name", "type", "value"))
         _text(f"parameters[{number}].name", parameter.get("name"))
+        for name in ("type", "value"):
+            if not isinstance(parameter.get(name, ""), str | None):
+                raise invalid(f"parameters[{number}].{name} must be a text, received {parameter[name]!r}")
     if alert.get("custom_template_format") not in (None, *FORMATS):
         received = alert["custom_template_format"]
         raise invalid(f"custom_template_format must be one of {', '.join(FORMATS)}, received '{received}'")
     if "run_as" in alert:
         _only("run_as", _object("run_as", alert["run_as"]), ("service_principal_name", "user_name"))
-        _one_of("run_as", alert["run_as"], ("service_principal_name", "user_name"))
+        _text("run_as", alert["run_as"][_one_of("run_as", alert["run_as"], ("service_principal_name", "user_name"))])
     return alert
 
 
@@ -113,10 +119,10 @@ def _notification(notification: Json) -> Json:
     seconds = checked.get("retrigger_seconds", 0)
     if isinstance(seconds, bool) or not isinstance(seconds, int) or seconds < 0:
         raise invalid(f"evaluation.notification.retrigger_seconds must be 0 or more, received {seconds!r}")
-    for number, subscription in enumerate(checked.get("subscriptions", [])):
+    for number, subscription in enumerate(_list("subscriptions", checked.get("subscriptions", []))):
         field = f"evaluation.notification.subscriptions[{number}]"
         _only(field, _object(field, subscription), ("destination_id", "user_email"))
-        _one_of(field, subscription, ("destination_id", "user_email"))
+        _text(field, subscription[_one_of(field, subscription, ("destination_id", "user_email"))])
     return checked
 
 
@@ -137,6 +143,12 @@ def _column(field: str, column: Json) -> None:
 def _object(field: str, value: Any) -> Json:
     if not isinstance(value, dict):
         raise invalid(f"{field} is required and must be an object; received {value!r}")
+    return value
+
+
+def _list(field: str, value: Any) -> list[Any]:
+    if not isinstance(value, list):
+        raise invalid(f"{field} must be a list; received {value!r}")
     return value
 
 

@@ -349,8 +349,11 @@ def _assign(alert: Json, sent: Json, path: list[str]) -> None:
         return
     here, there = alert, sent
     for step in path[:-1]:
-        here[step] = dict(here.get(step) or {})
-        here, there = here[step], there.get(step) or {}
+        inner, given = here.get(step) or {}, there.get(step) or {}
+        if not isinstance(inner, dict) or not isinstance(given, dict):
+            raise invalid(f"update_mask: '{'.'.join(path)}' is no field of an alert that can change")
+        here[step] = dict(inner)
+        here, there = here[step], given
     if there.get(path[-1]) is None:
         here.pop(path[-1], None)
     else:

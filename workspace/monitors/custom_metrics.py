@@ -105,7 +105,10 @@ def type_of(output_data_type: str) -> str:
     if isinstance(parsed, dict) and "name" in parsed and "type" in parsed:
         parsed = parsed["type"]
     if isinstance(parsed, dict):
-        return types.normalised(types.text_of(parsed))
+        try:
+            return types.normalised(types.text_of(parsed))
+        except (KeyError, TypeError) as error:
+            raise types.TypeTextError(f"'{output_data_type}' is not the JSON of a Spark type") from error
     return types.normalised(_SPARK_TYPES.get(str(parsed), str(parsed)))
 
 

@@ -103,6 +103,8 @@ class DataQuality:
             raise invalid("update_mask is required: the fields to change, such as 'data_profiling_config.schedule'")
         config = dict(self._shown(table)[_PROFILING])
         sent = call.body.get(_PROFILING) or {}
+        if not isinstance(sent, dict):
+            raise invalid(f"{_PROFILING} must be an object, received {sent!r}")
         for field in mask:
             if field == "anomaly_detection_config":
                 if call.body.get(field) is not None:
@@ -186,12 +188,16 @@ class DataQuality:
             if config.get(name) is not None:
                 body[name] = _windowed(name, config[name], fields)
         if config.get("custom_metrics"):
+            metrics = config["custom_metrics"]
+            if not isinstance(metrics, list) or not all(isinstance(metric, dict) for metric in metrics):
+                raise invalid(f"{_PROFILING}.custom_metrics must be a list of objects, received {metrics!r}")
             body["custom_metrics"] = [
-                {**metric, "type": str(metric.get("type")).removeprefix("DATA_PROFILING_")}
-                for metric in config["custom_metrics"]
+                {**metric, "type": str(metric.get("type")).removeprefix("DATA_PROFILING_")} for metric in metrics
             ]
         if config.get("schedule"):
-            pause = (config["schedule"].get("pause_status") or "").removeprefix("CRON_SCHEDULE_PAUSE_STATUS_")
+            if not isinstance(config["schedule"], dict):
+                raise invalid(f"{_PROFILING}.schedule must be an object, received {config['schedule']!r}")
+            pause = str(config["schedule"].get("pause_status") or "").removeprefix("CRON_SCHEDULE_PAUSE_STATUS_")
             body["schedule"] = {**config["schedule"], "pause_status": pause}
         if config.get("notification_settings"):
             body["notifications"] = config["notification_settings"]
@@ -244,8 +250,10 @@ def _windowed(name: str, part: Any, fields: Mapping[str, str]) -> Json:
         raise invalid(f"{_PROFILING}.{name} must be an object, received {part!r}")
     body: Json = {old: part[new] for new, old in fields.items() if part.get(new) is not None}
     given = part.get("granularities") or []
+    if not isinstance(given, list):
+        raise invalid(f"{name}.granularities must be a list, received {given!r}")
     for granularity in given:
-        if granularity not in _GRANULARITIES:
+        if not isinstance(granularity, str) or granularity not in _GRANULARITIES:
             raise invalid(f"{name}.granularities: '{granularity}' is not one of {', '.join(_GRANULARITIES)}")
     body["granularities"] = [_GRANULARITIES[granularity] for granularity in given]
     if name == "inference_log":
@@ -268,8 +276,13 @@ def _assign(config: Json, sent: Mapping[str, Any], path: list[str]) -> None:
     if name not in _KNOWN or name in _OUTPUT_ONLY:
         raise invalid(f"update_mask: '{_PROFILING}.{'.'.join(path)}' is no field that can change")
     if rest:
-        inner = dict(config.get(name) or {})
-        value = (sent.get(name) or {}).get(rest[0])
+        inner = config.get(name) or {}
+        if not isinstance(inner, dict):
+            raise invalid(f"update_mask: '{_PROFILING}.{name}' has no fields of its own")
+        given = sent.get(name) or {}
+        if not isinstance(given, dict) or len(rest) > 1:
+            raise invalid(f"update_mask: '{_PROFILING}.{'.'.join(path)}' is not in {given!r}")
+        value = given.get(rest[0])
         inner = {**inner, rest[0]: value} if value is not None else {k: v for k, v in inner.items() if k != rest[0]}
         config[name] = inner
     elif sent.get(name) is None:

@@ -50,6 +50,7 @@ def check(body: Mapping[str, Any], columns: Mapping[str, str]) -> dict[str, Any]
     `columns` are the watched table's columns: name to Databricks SQL type, lower case.
     """
     wanted = {name: body[name] for name in SETTABLE if body.get(name) is not None}
+    _check_kinds(wanted)
     _check_profile(wanted, columns)
     if "schedule" in wanted:
         wanted["schedule"] = check_schedule(wanted["schedule"])
@@ -65,6 +66,22 @@ def split_schema_name(output_schema_name: object) -> tuple[str, str]:
     if len(parts) != 2 or not all(_UNITY_CATALOG_NAME.fullmatch(part) for part in parts):
         raise invalid(f"output_schema_name must have the form catalog.schema, received '{output_schema_name}'")
     return parts[0], parts[1]
+
+
+def _check_kinds(wanted: Mapping[str, Any]) -> None:
+    """Lists, objects and texts where they are expected."""
+    for name in ("custom_metrics", "slicing_exprs"):
+        if not isinstance(wanted.get(name, []), list):
+            raise invalid(f"{name} must be a list, received {wanted[name]!r}")
+    if not isinstance(wanted.get("baseline_table_name", ""), str):
+        raise invalid(f"baseline_table_name must be a text, received {wanted['baseline_table_name']!r}")
+    notifications = wanted.get("notifications", {})
+    if not isinstance(notifications, dict):
+        raise invalid(f"notifications must be an object, received {notifications!r}")
+    for name, destination in notifications.items():
+        addresses = destination.get("email_addresses") or [] if isinstance(destination, dict) else destination
+        if not isinstance(addresses, list) or not all(isinstance(one, str) for one in addresses):
+            raise invalid(f"notifications.{name}.email_addresses must be a list of addresses, received {addresses!r}")
 
 
 def _check_profile(wanted: Mapping[str, Any], columns: Mapping[str, str]) -> None:
@@ -164,6 +181,8 @@ def _check_metrics(metrics: Iterable[object], columns: Mapping[str, str], parame
         if not isinstance(inputs, list) or not inputs:
             raise invalid(f"{field}.input_columns must name columns, or '{WHOLE_TABLE}'; received {inputs!r}")
         for column in inputs:
+            if not isinstance(column, str):
+                raise invalid(f"{field}.input_columns must name columns, received {column!r}")
             if column != WHOLE_TABLE:
                 _check_column(f"{field}.input_columns", str(column), columns)
         custom_metrics.check(field, metric, parameters)

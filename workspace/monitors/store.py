@@ -39,7 +39,7 @@ class MonitorStore:
             raise invalid(f"{table.full_name} is an online table; a monitor watches a Delta table")
         if not body.get("assets_dir"):
             raise invalid("Missing required field: assets_dir (an absolute workspace path such as /Shared/monitors)")
-        if not str(body["assets_dir"]).startswith("/"):
+        if not isinstance(body["assets_dir"], str) or not body["assets_dir"].startswith("/"):
             raise invalid(f"assets_dir must be an absolute workspace path, received '{body['assets_dir']}'")
         wanted = self._check(table, body)
         monitor = {
