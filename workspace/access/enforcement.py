@@ -147,6 +147,6 @@ def _object(raw: bytes) -> Json:
     """The body as an object; an empty one where it is none: then the route itself refuses it."""
     try:
         body = json.loads(raw or b"{}")
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return body if isinstance(body, dict) else {}

@@ -215,7 +215,7 @@ def _named_outside(scope: Scope, body: bytes) -> dict[str, str]:
     values: dict[str, Any] = dict(parse_qsl(scope["query_string"].decode()))
     try:
         parsed = json.loads(body or b"{}")
-    except ValueError:
+    except (ValueError, RecursionError):
         parsed = {}
     if isinstance(parsed, dict):
         values |= parsed

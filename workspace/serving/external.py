@@ -86,7 +86,7 @@ class ExternalEntity:
         started = time.perf_counter()
         try:
             document = json.loads(body)
-        except ValueError:
+        except (ValueError, RecursionError):
             document = None
         if not isinstance(document, dict):
             raise invalid("The body of a request to an external model must be a JSON object.")

@@ -90,7 +90,7 @@ class Invocations:
     async def _openai(self, request: Request) -> Response:
         try:
             document = json.loads(await request.body())
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise bad_request(f"Invalid JSON given in the body of the request: {error}") from error
         name = document.pop("model", None) if isinstance(document, dict) else None
         if not isinstance(name, str) or not name:

@@ -88,7 +88,7 @@ def _parsed(body: bytes) -> Any:
     """The JSON of a body; the body itself where it is none, for MLflow to refuse in its own words."""
     try:
         parsed = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return body
     return parsed if isinstance(parsed, dict) else body
 

@@ -196,7 +196,7 @@ def _shaped(table: str) -> Callable[[Sequence[Row]], pa.Table]:
 def _parsed(body: bytes) -> Any:
     try:
         return json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
 
 
