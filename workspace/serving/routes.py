@@ -143,7 +143,9 @@ class Serving:
                 "ai_gateway.inference_table_config",
             )
         check_limits(call.objects("rate_limits"))
-        gateway = read_gateway(call.optional_object("ai_gateway") or {}, name, None, (config or {}).get("served_entities", []))
+        gateway = read_gateway(
+            call.optional_object("ai_gateway") or {}, name, None, (config or {}).get("served_entities", [])
+        )
         self._ensure_tables(gateway)
         fields = {
             "creator": creator,
