@@ -137,7 +137,8 @@ class ServingRules:
 def _models(config: Json) -> Iterator[str]:
     """Full names of the models of Unity Catalog in a config."""
     for field, key in (("served_entities", "entity_name"), ("served_models", "model_name")):
-        for served in config.get(field) or []:
+        entities = config.get(field)
+        for served in entities if isinstance(entities, list) else []:
             name = served.get(key) if isinstance(served, dict) else None
             if isinstance(name, str) and name.count(".") == 2 and not name.startswith("system."):
                 yield name.lower()

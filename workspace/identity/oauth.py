@@ -9,7 +9,6 @@ principal access to Databricks with OAuth").
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import hmac
 import json
@@ -136,7 +135,7 @@ class AccessTokens:
     def holder(self, token: str) -> tuple[str | None, bool]:
         """Id of the service principal a token was granted to, None for one that is not ours; whether it expired."""
         head, _, signature = token.rpartition(".")
-        if not head or not hmac.compare_digest(signature, self._signature(head)):
+        if not head or not hmac.compare_digest(signature.encode(), self._signature(head).encode()):
             return None, False
         claims = json.loads(_decoded(head.partition(".")[2]))
         return str(claims["principal_id"]), float(claims["exp"]) <= self._clock.now()
@@ -160,7 +159,7 @@ def _credentials(form: dict[str, str], authorization: str) -> tuple[str, str]:
         return form.get("client_id", ""), form.get("client_secret", "")
     try:
         client_id, _, client_secret = base64.b64decode(encoded, validate=True).decode().partition(":")
-    except (binascii.Error, UnicodeDecodeError) as error:
+    except ValueError as error:
         raise OAuthError(401, "invalid_client", "Client authentication failed") from error
     return client_id, client_secret
 

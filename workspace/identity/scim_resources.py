@@ -81,6 +81,8 @@ def patched(kind: str, resource: Mapping[str, Any], body: Mapping[str, Any], dir
         raise _invalid(f"a PATCH has Operations, received {sorted(body)}")
     changed: dict[str, Any] = dict(resource)
     for operation in operations:
+        if not isinstance(operation, Mapping):
+            raise _invalid(f"an operation is an object with op, path and value, received {operation!r}")
         verb = str(operation.get("op", "")).lower()
         path, value = operation.get("path"), operation.get("value")
         if verb not in ("add", "replace", "remove"):

@@ -36,6 +36,8 @@ class Grants:
     def change(self, kind: str, full_name: str, changes: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         """Add and remove privileges, all changes or none; what remains."""
         securable = self._securables.find(kind, full_name)
+        if not isinstance(changes, list):
+            raise invalid(f"changes is a list, received {changes!r}")
         wanted = [_checked(securable, change) for change in changes]
         self._documents.insert(_KIND, securable.key, {"identity": securable.identity, "granted": {}})
 
@@ -87,6 +89,8 @@ class Grants:
 
 
 def _checked(securable: Securable, change: Mapping[str, Any]) -> tuple[str, set[str], set[str]]:
+    if not isinstance(change, Mapping):
+        raise invalid(f"a change is an object with principal, add and remove; received {change!r}")
     principal = change.get("principal")
     if not principal:
         raise invalid("Missing required field: changes.principal")
@@ -105,4 +109,6 @@ def _checked(securable: Securable, change: Mapping[str, Any]) -> tuple[str, set[
 
 
 def _privileges(values: Any) -> set[str]:
+    if values is not None and not isinstance(values, list):
+        raise invalid(f"privileges are a list of names, received {values!r}")
     return {str(value).upper().replace(" ", "_") for value in values or []}

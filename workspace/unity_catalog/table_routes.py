@@ -118,14 +118,12 @@ class TableRoutes:
             )
         table = self._tables.get(str(name))
         self._privileges.require_manage(call.caller, TABLE, table.full_name)
-        key = constraint[kinds[0]]
-        if not isinstance(key, dict) or not isinstance(key.get("child_columns"), list | None):
-            raise invalid(f"{kinds[0]} must be an object with a list child_columns, received {key!r}")
-        columns = [str(column) for column in key.get("child_columns") or []]
+        key = _object(constraint[kinds[0]], kinds[0])
+        columns = _texts(key, "child_columns")
         if not columns or not key.get("name"):
             raise invalid(f"{kinds[0]} needs name and child_columns, received {sorted(key)}")
         if kinds[0] == "primary_key_constraint":
-            series = key.get("timeseries_columns") or []
+            series = _texts(key, "timeseries_columns")
             if len(series) > 1:
                 raise invalid(f"a primary key has at most one timeseries column, received {series}")
             self._tables.set_primary_key(
@@ -136,7 +134,7 @@ class TableRoutes:
         self._privileges.require_manage(call.caller, TABLE, parent.full_name)
         self._tables.add_foreign_key(
             table.full_name,
-            ForeignKey(str(key["name"]), columns, parent.full_name, [str(c) for c in key.get("parent_columns") or []]),
+            ForeignKey(str(key["name"]), columns, parent.full_name, _texts(key, "parent_columns")),
         )
         return {"foreign_key_constraint": key}
 
@@ -151,6 +149,19 @@ class TableRoutes:
             raise not_found(f"Constraint '{name}' does not exist on table '{table.full_name}'.")
         self._tables.drop_primary_key(table.full_name, cascade=flag(call, "cascade"))
         return {}
+
+
+def _object(value: Any, what: str) -> Json:
+    if not isinstance(value, dict):
+        raise invalid(f"{what} is an object, received {value!r}")
+    return value
+
+
+def _texts(key: Json, field: str) -> list[str]:
+    value = key.get(field) or []
+    if not isinstance(value, list):
+        raise invalid(f"{field} is a list of column names, received {value!r}")
+    return [str(item) for item in value]
 
 
 def _like(pattern: str | None) -> Callable[[str], bool]:
