@@ -37,6 +37,7 @@ def serve(folder: Path, port: int) -> None:
             import uvicorn
 
             from workspace.assembly import assemble
+            from workspace.gathering import GatheringProtocol
             from workspace.shutdown import GRACEFUL_SECONDS, BoundedServer
 
             logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s %(message)s", level=logging.WARNING)
@@ -47,6 +48,7 @@ def serve(folder: Path, port: int) -> None:
                     log_level="warning",
                     # The request log is the workspace's own, and holds no query strings.
                     access_log=False,
+                    http=GatheringProtocol,
                     lifespan="on",
                     timeout_graceful_shutdown=GRACEFUL_SECONDS,
                 )
