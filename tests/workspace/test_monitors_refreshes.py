@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from datetime import date, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -435,3 +436,66 @@ def test_refreshes_one_by_one_leave_what_a_single_one_computes(watch: Watch) -> 
         watch, "whole_at_once", pa.concat_tables(parts), slicing_exprs=["x > 0"], baseline_table_name=base
     )
     assert metrics(grown) == metrics(whole)
+
+
+def test_columns_of_every_type_have_a_profile(watch: Watch) -> None:
+    types = {
+        "ts": "timestamp_ntz",
+        "a b": "decimal(10,2)",
+        "day": "date",
+        "flag": "boolean",
+        "raw": "binary",
+        "pairs": "map<string,int>",
+        "inner": "struct<x:int>",
+        "none": "double",
+        "label": "boolean",
+        "prediction": "int",
+        "model": "int",
+    }
+    rows = pa.table(
+        {
+            "ts": pa.array([FIRST.replace(tzinfo=None)], pa.timestamp("us")),
+            "a b": pa.array([Decimal("1.25")], pa.decimal128(10, 2)),
+            "day": pa.array([date(1970, 1, 2)]),
+            "flag": [True],
+            "raw": [b"x"],
+            "pairs": pa.array([[("k", 1)]], pa.map_(pa.string(), pa.int32())),
+            "inner": pa.array([{"x": 1}], pa.struct([("x", pa.int32())])),
+            "none": pa.array([None], pa.float64()),
+            "label": pa.array([None], pa.bool_()),
+            "prediction": pa.array([1], pa.int32()),
+            "model": pa.array([3], pa.int32()),
+        }
+    )
+    log = MonitorInferenceLog(
+        problem_type=MonitorInferenceLogProblemType.PROBLEM_TYPE_CLASSIFICATION,
+        timestamp_col="ts",
+        granularities=["1 day", "1 week"],
+        prediction_col="prediction",
+        model_id_col="model",
+        label_col="label",
+    )
+    slices = ["flag", "`a b` > 1"]
+    for name, values in (("every", rows), ("every_empty", rows.slice(0, 0))):
+        table = watch.create(name, types, values, feed=True)
+        watch.client.quality_monitors.create(
+            table, SCHEMA, "/Shared/m", inference_log=log, slicing_exprs=slices, baseline_table_name=table
+        )
+        refresh = refreshed(watch.client, table)
+        assert refresh.state.value == "SUCCESS", refresh.message
+    assert not watch.rows(f"{SCHEMA}.every_empty_profile_metrics", log_type="INPUT")
+    table = f"{SCHEMA}.every"
+    found = {
+        row["column_name"]: row
+        for row in watch.rows(f"{table}_profile_metrics", granularity="1 day", slice_key=None, model="3")
+    }
+    assert set(found) == {":table", *types}
+    assert (found["a b"]["avg"], found["a b"]["stddev"]) == (1.25, None)
+    assert found["day"]["min"] == DAY_SECONDS
+    assert found["flag"]["frequent_items"] == [{"item": "true", "count": 1}]
+    assert (found["raw"]["count"], found["pairs"]["count"], found["inner"]["num_nulls"]) == (1, 1, 0)
+    assert (found["none"]["count"], found["none"]["percent_null"], found["none"]["min"]) == (0, 100.0, None)
+    assert found[":table"]["accuracy_score"] is None
+    assert set(found[":table"]["non_null_columns"]) == set(types) - {"none", "label"}
+    drift = watch.drift(table, "a b", "BASELINE", granularity="1 week", model="3")
+    assert drift["ks_test"] == {"statistic": 0.0, "pvalue": 1.0}

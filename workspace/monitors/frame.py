@@ -141,7 +141,7 @@ def load(sheet: Sheet, columns: Sequence[Watched], reading: Reading, parts: Sequ
     return Frame(columns, rows.select([c.name for c in columns]), origins, times, models, slices, missing)
 
 
-def seconds(micros: int) -> str:
+def moment_literal(micros: int) -> str:
     """A moment as a literal of SQL."""
     return f"TIMESTAMP'{np.datetime64(micros, 'us')}Z'"
 
@@ -164,7 +164,9 @@ def _statement(source: str, columns: Sequence[Watched], reading: Reading, part: 
         wanted.append(f"CAST(({expression}) AS STRING) AS {_SLICE.format(number)}")
     where = ""
     if timed and part.between is not None:
-        ranges = [f"({moment} >= {seconds(start)} AND {moment} < {seconds(end)})" for start, end in part.between]
+        ranges = [
+            f"({moment} >= {moment_literal(start)} AND {moment} < {moment_literal(end)})" for start, end in part.between
+        ]
         where = f" WHERE {' OR '.join(ranges) or '1 = 0'}"
     return f"SELECT {', '.join(wanted)} FROM {source}{where}"  # noqa: S608  # names are quoted, expressions are SQL
 
