@@ -185,3 +185,20 @@ def test_what_is_not_carried_out_fails_by_name_and_makes_nothing(sql: Warehouse,
     with pytest.raises(StatementFailedError, match=reason):
         sql.execute(statement)
     assert (sql.rows("SHOW TABLES"), sql.rows("DESCRIBE there")) == before
+
+
+def test_a_foreign_key_is_kept_shown_and_dropped(sql: Warehouse) -> None:
+    sql.execute("CREATE TABLE zones (zip INT NOT NULL, CONSTRAINT zones_pk PRIMARY KEY (zip))")
+    sql.execute("CREATE TABLE trips (id INT, zip INT)")
+    sql.execute("ALTER TABLE trips ADD CONSTRAINT of_zone FOREIGN KEY (zip) REFERENCES zones (zip) NOT ENFORCED")
+    (constraint,) = sql.client.tables.get(sql.full("trips")).table_constraints or []
+    assert constraint.foreign_key_constraint is not None
+    assert constraint.foreign_key_constraint.parent_table == sql.full("zones")
+    kinds = "SELECT constraint_name, constraint_type FROM information_schema.table_constraints"
+    assert sql.rows(f"{kinds} WHERE table_schema = '{sql.schema}' AND table_name = 'trips'") == [
+        ["of_zone", "FOREIGN KEY"]
+    ]
+    with pytest.raises(StatementFailedError, match="primary key"):
+        sql.execute("ALTER TABLE zones ADD CONSTRAINT back FOREIGN KEY (zip) REFERENCES trips (zip)")
+    sql.execute("ALTER TABLE trips DROP CONSTRAINT of_zone")
+    assert not sql.client.tables.get(sql.full("trips")).table_constraints

@@ -14,7 +14,7 @@ from workspace.sql.errors import SqlError, unsupported
 from workspace.sql.names import constant_text
 from workspace.unity_catalog import types
 from workspace.unity_catalog.delta_log import Fields
-from workspace.unity_catalog.table import Column, Table
+from workspace.unity_catalog.table import Column, ForeignKey, Table
 
 
 def alter(context: Context, tree: exp.Alter) -> Result:
@@ -158,17 +158,43 @@ def _add_constraint(context: Context, table: Table, constraint: exp.Expression) 
         raise unsupported(f"ADD {constraint.sql('databricks')}")
     declaration = Declaration()
     rules = constraint.expressions if isinstance(constraint, exp.Constraint) else [constraint]
+    if len(rules) == 1 and isinstance(rules[0], exp.ForeignKey):
+        context.tables.add_foreign_key(table.full_name, _foreign_key(context, table, rules[0], constraint.name))
+        return
     for rule in rules:
         if not isinstance(rule, exp.PrimaryKey):
-            raise unsupported(f"ADD CONSTRAINT {rule.sql('databricks')}", "PRIMARY KEY is there")
+            raise unsupported(f"ADD CONSTRAINT {rule.sql('databricks')}", "PRIMARY KEY and FOREIGN KEY are there")
         primary_key(rule, declaration, constraint.name if isinstance(constraint, exp.Constraint) else None)
     context.tables.set_primary_key(
         table.full_name, declaration.primary_key, timeseries=declaration.timeseries, name=declaration.primary_key_name
     )
 
 
+def _foreign_key(context: Context, table: Table, rule: exp.ForeignKey, name: str) -> ForeignKey:
+    """`FOREIGN KEY (a) REFERENCES parent [(b)]`; informational, as on Databricks."""
+    only(rule, ("expressions", "reference"), "FOREIGN KEY")
+    reference = rule.args["reference"]
+    for option in reference.args.get("options") or []:
+        if str(option).upper() not in ("NOT ENFORCED", "RELY", "NORELY"):
+            raise unsupported(f"{option} of a foreign key")
+    target = reference.this
+    named = target.this if isinstance(target, exp.Schema) else target
+    parent = context.session.full_name(named)
+    require_table(context.catalog, parent, "READ")
+    columns = [column.name for column in rule.expressions]
+    return ForeignKey(
+        name or f"{table.name}_{named.name}_fk",
+        columns,
+        context.sources.known(parent).full_name,
+        [column.name for column in target.expressions] if isinstance(target, exp.Schema) else [],
+    )
+
+
 def _drop_constraint(context: Context, table: Table, action: exp.Drop) -> None:
     (name,) = (dropped.name for dropped in action.args["tables"])
+    if any(key.name.lower() == name.lower() for key in table.foreign_keys):
+        context.tables.drop_foreign_key(table.full_name, name)
+        return
     if table.primary_key_name is None or table.primary_key_name.lower() != name.lower():
         if action.args.get("exists"):
             return

@@ -119,11 +119,16 @@ class _Reader:
         for table in self._tables():
             if table.primary_key:
                 yield *_key(table), *_place(table), "PRIMARY KEY", "NO", "NO", "NO"
+            for key in table.foreign_keys:
+                yield *_place(table)[:2], key.name, *_place(table), "FOREIGN KEY", "NO", "NO", "NO"
 
     def key_column_usage(self) -> Iterator[Row]:
         for table in self._tables():
             for position, column in enumerate(table.primary_key, start=1):
                 yield *_key(table), *_place(table), column, position, None
+            for key in table.foreign_keys:
+                for position, column in enumerate(key.columns, start=1):
+                    yield *_place(table)[:2], key.name, *_place(table), column, position, position
 
     def constraint_column_usage(self) -> Iterator[Row]:
         for table in self._tables():
