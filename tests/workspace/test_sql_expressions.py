@@ -116,6 +116,8 @@ TS = "TIMESTAMP'2024-02-29 10:20:30.5'"
         ("array_contains(array(1, 2), 2)", "true"),
         ("array_position(array('a', 'b'), 'b')", "2"),
         ("sequence(3, 1)", "[3,2,1]"),
+        ("sequence(DATE'2024-02-28', DATE'2024-03-01')", '["2024-02-28","2024-02-29","2024-03-01"]'),
+        ("sequence(DATE'2024-01-31', DATE'2024-03-31', INTERVAL 1 MONTH)", '["2024-01-31","2024-02-29","2024-03-31"]'),
         ("transform(array(1, 2), x -> x + 1)", "[2,3]"),
         # Places count from 0.
         ("transform(array(5, 6), (x, i) -> x * 10 + i)", "[50,61]"),

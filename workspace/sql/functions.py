@@ -347,9 +347,38 @@ def _make_timestamp(node: exp.Expression) -> exp.Expression:
 
 
 def _sequence(node: exp.Expression) -> exp.Expression:
-    """Without a step it counts down where it must."""
+    """Without a step it counts down where it must, and goes from day to day. Days stay days, and INT stays INT."""
     start, end, step = node.args["start"], node.args["end"], node.args.get("step")
-    return call("spark_sequence", start, end) if step is None else call("generate_series", start, end, step)
+    of_days = isinstance(start, exp.Cast) and start.to.this == exp.DataType.Type.DATE
+    if of_days and step is None:
+        step = exp.Interval(this=exp.Literal.number(1), unit=exp.var("DAY"))
+    if isinstance(step, exp.Interval) and step.args["unit"].name.upper().rstrip("S") in _MONTHS:
+        return _sequence_of_months(start, end, step, of_days=of_days)
+    series = call("spark_sequence", start, end) if step is None else call("generate_series", start, end, step)
+    if of_days and isinstance(step, exp.Interval) and step.args["unit"].name.upper().rstrip("S") in _DAYS_OR_MORE:
+        return exp.Cast(this=series, to=exp.DataType.build("DATE[]", dialect="duckdb"))
+    if all(_is_int(limit) for limit in (start, end)) and (step is None or _is_int(step)):
+        return exp.Cast(this=series, to=exp.DataType.build("INT[]", dialect="duckdb"))
+    return series
+
+
+def _sequence_of_months(
+    start: exp.Expression, end: exp.Expression, step: exp.Interval, *, of_days: bool
+) -> exp.Expression:
+    """Each one counted from the start: the last day of a month does not move to the 28th for good."""
+    if not of_days or not step.this.name.isdigit() or int(step.this.name) < 1:
+        raise unsupported(f"sequence() of moments in steps of {step.sql('databricks')}", "use dates and a step above 0")
+    months = int(step.this.name) * _MONTHS[step.args["unit"].name.upper().rstrip("S")]
+    return call("spark_sequence_of_months", start, end, exp.Literal.number(months))
+
+
+_MONTHS = {"MONTH": 1, "QUARTER": 3, "YEAR": 12}
+_DAYS_OR_MORE = ("DAY", "WEEK")
+
+
+def _is_int(value: exp.Expression) -> bool:
+    value = value.this if isinstance(value, exp.Neg) else value
+    return isinstance(value, exp.Literal) and not value.is_string and value.name.isdigit() and int(value.name) < 2**31
 
 
 def _array_join(node: exp.Expression) -> exp.Expression:

@@ -19,6 +19,10 @@ COLLECTIONS: tuple[str, ...] = (
     "list_filter(spark_array_distinct(a), lambda x: list_position(b, x) IS NOT NULL) END",
     "CREATE MACRO spark_array_repeat(x, n) AS list_transform(range(greatest(CAST(n AS BIGINT), 0)), lambda i: x)",
     "CREATE MACRO spark_get_or_null(a, i) AS CASE WHEN i >= 0 THEN a[i + 1] END",
+    "CREATE MACRO spark_sequence_of_months(a, b, n) AS list_filter(list_transform("
+    "range(greatest(date_diff('month', a, b) // n + 2, 0)), "
+    "lambda i: CAST(a + to_months(CAST(i * n AS INT)) AS DATE)), "
+    "lambda d: d <= b)",
     # A start below 0 counts from the end.
     "CREATE MACRO spark_slice(a, s, n) AS CASE "
     "WHEN s = 0 THEN error('[INVALID_PARAMETER_VALUE.START] The value of parameter(s) `start` in `slice` is invalid: "
