@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from workspace.documents import Document, Documents
 from workspace.http import Caller
@@ -48,6 +48,8 @@ class _Snapshot:
     by_name: dict[tuple[str, str], Principal]
     parents: dict[str, list[str]]
     """Ids of the groups that list a principal as their member, by the principal's id."""
+    callers: dict[str, Caller] = field(default_factory=dict)
+    """Principals as callers, made when they first ask."""
 
 
 class Directory:
@@ -121,6 +123,12 @@ class Directory:
 
     def caller(self, principal: Principal) -> Caller:
         """The principal as a caller of the workspace."""
+        known = self._now().callers
+        if principal.id not in known:
+            known[principal.id] = self._caller(principal)
+        return known[principal.id]
+
+    def _caller(self, principal: Principal) -> Caller:
         groups = tuple(sorted(group.name for group in self.groups_of(principal)))
         return Caller(
             user_name=principal.name,
