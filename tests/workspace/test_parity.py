@@ -44,9 +44,9 @@ def _routes(declared: Sequence[BaseRoute]) -> Iterator[str]:
         if not isinstance(route, Route):
             continue
         # MLflow's routes are made when the first request arrives; what is declared for them takes any path.
-        made = getattr(route.app, "_made", None)
-        if made is not None:
-            yield from _routes([one for one in made().routes if one.path != ANY_PATH])
+        behind = getattr(route.endpoint, "routes", None)
+        if behind is not None:
+            yield from _routes([one for one in behind if one.path != ANY_PATH])
             continue
         methods = route.methods or set()
         # HEAD is Starlette's own addition to GET.
