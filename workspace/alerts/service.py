@@ -23,9 +23,10 @@ from workspace.alerts.destinations import Destinations
 from workspace.alerts.evaluation import ERROR, UNKNOWN, EvaluationError, Outcome, evaluate
 from workspace.alerts.notifying import Messenger, decide
 from workspace.alerts.outbox import Outbox
+from workspace.alerts.records import assign, run_as, shown
 from workspace.clock import Alarm, Clock
 from workspace.documents import Document
-from workspace.errors import ApiError, invalid, not_found, permission_denied
+from workspace.errors import ApiError, invalid, not_found
 from workspace.http import Call, Caller, Json, api
 from workspace.identity import acting_as
 from workspace.schedules import next_fire
@@ -87,7 +88,7 @@ class Alerts:
         return [
             api("POST", ALERTS, self._create),
             api("GET", ALERTS, self._list),
-            api("GET", one, lambda call: self._shown(self._get(call.path["id"]))),
+            api("GET", one, lambda call: shown(self._get(call.path["id"]))),
             api("PATCH", one, self._update),
             api("DELETE", one, self._trash),
             api("POST", RUN_NOW, self._run_now),
@@ -160,7 +161,7 @@ class Alerts:
     def _run_now(self, call: Call) -> Json:
         """The alert as evaluated, and why it could not be (which the service's answers have no field for)."""
         record = self.evaluate(call.path["id"])
-        return {**self._shown(record), **({"error": record["error"]} if record["error"] else {})}
+        return {**shown(record), **({"error": record["error"]} if record["error"] else {})}
 
     def _create(self, call: Call) -> Json:
         alert = self._checked(call.body)
@@ -169,7 +170,7 @@ class Alerts:
             "id": str(_FIRST_ID + self._documents.next_number(_KIND)),
             "alert": alert,
             "owner": call.caller.user_name,
-            "run_as": _run_as(alert, call.caller),
+            "run_as": run_as(alert, call.caller),
             "created_ms": int(now * 1000),
             "updated_at": now,
             "lifecycle_state": _ACTIVE,
@@ -183,7 +184,7 @@ class Alerts:
         alert.setdefault("parent_path", f"/Users/{call.caller.user_name}")
         self._documents.put(_KIND, record["id"], record)
         self._set_alarm(record)
-        return self._shown(record)
+        return shown(record)
 
     def _list(self, call: Call) -> Json:
         start, size = call.query.get("page_token") or "0", call.query.get("page_size") or str(_PAGE)
@@ -191,7 +192,7 @@ class Alerts:
             raise invalid(f"page_size and page_token must be numbers, received '{size}' and '{start}'")
         every = [record for _, record in self._documents.list(_KIND) if record["lifecycle_state"] == _ACTIVE]
         end = int(start) + int(size)
-        page = [self._shown(record) for record in every[int(start) : end]]
+        page = [shown(record) for record in every[int(start) : end]]
         return {"alerts": page, **({"next_page_token": str(end)} if end < len(every) else {})}
 
     def _update(self, call: Call) -> Json:
@@ -201,7 +202,7 @@ class Alerts:
             raise invalid("update_mask is required: the fields to change, such as 'display_name,schedule', or '*'")
         wanted = {**record["alert"]}
         for field in definition.SETTABLE if mask == ["*"] else mask:
-            _assign(wanted, call.body, field.split("."))
+            assign(wanted, call.body, field.split("."))
         # The folder can be set on create only; a client that sends all fields sends the one it is in.
         folder = record["alert"]["parent_path"]
         if wanted.get("parent_path") not in (None, folder):
@@ -212,13 +213,13 @@ class Alerts:
         def change(found: Document) -> None:
             found |= {"alert": alert, "updated_at": now}
             if "run_as" in mask or "run_as_user_name" in mask or mask == ["*"]:
-                found["run_as"] = _run_as(alert, call.caller)
+                found["run_as"] = run_as(alert, call.caller)
 
         updated = self._documents.update(_KIND, record["id"], change)
         if updated is None:
             raise _missing(record["id"])
         self._set_alarm(updated)
-        return self._shown(updated)
+        return shown(updated)
 
     def _trash(self, call: Call) -> Json:
         record = self._get(call.path["id"])
@@ -290,79 +291,6 @@ class Alerts:
                     self._open -= 1
                     self._idle.notify_all()
 
-    def _shown(self, record: Document) -> Json:
-        alert = record["alert"]
-        evaluation = {**alert["evaluation"], "state": record["state"]}
-        if record["evaluated_at"] is not None:
-            evaluation["last_evaluated_at"] = _instant(record["evaluated_at"])
-        notification = evaluation.get("notification")
-        if notification is not None:
-            evaluation["notification"] = {
-                **notification,
-                "effective_notify_on_ok": bool(notification.get("notify_on_ok")),
-                "effective_retrigger_seconds": notification.get("retrigger_seconds", 0),
-            }
-        who = record["run_as"]
-        principal = "service_principal_name" if who["service_principal"] else "user_name"
-        return {
-            **alert,
-            "id": record["id"],
-            "evaluation": evaluation,
-            "create_time": _instant(record["created_ms"] / 1000),
-            "update_time": _instant(record["updated_at"]),
-            "lifecycle_state": record["lifecycle_state"],
-            "owner_user_name": record["owner"],
-            "effective_run_as": {principal: who["user_name"]},
-        }
-
-
-def _run_as(alert: Json, caller: Caller) -> Json:
-    """Whose privileges the query runs with; ApiError 403 for another user's."""
-    named = alert.get("run_as") or {}
-    principal = named.get("service_principal_name")
-    user = named.get("user_name") or alert.get("run_as_user_name")
-    if principal is None and user is not None and "@" not in user:
-        principal = user
-    if principal is not None and principal != caller.user_name:
-        return {"user_name": principal, "id": principal, "groups": [], "admin": False, "service_principal": True}
-    if user is not None and principal is None and user != caller.user_name:
-        raise permission_denied(f"run_as.user_name can only be your own ({caller.user_name}), received '{user}'")
-    return {
-        "user_name": caller.user_name,
-        "id": caller.id,
-        "groups": list(caller.groups),
-        "admin": caller.admin,
-        "service_principal": principal is not None,
-    }
-
-
-def _assign(alert: Json, sent: Json, path: list[str]) -> None:
-    """Take one field of a mask from what was sent; what was not sent is gone."""
-    name, *rest = path
-    if name not in definition.SETTABLE:
-        raise invalid(f"update_mask: '{'.'.join(path)}' is no field of an alert that can change")
-    if not rest:
-        if sent.get(name) is None:
-            alert.pop(name, None)
-        else:
-            alert[name] = sent[name]
-        return
-    here, there = alert, sent
-    for step in path[:-1]:
-        inner, given = here.get(step) or {}, there.get(step) or {}
-        if not isinstance(inner, dict) or not isinstance(given, dict):
-            raise invalid(f"update_mask: '{'.'.join(path)}' is no field of an alert that can change")
-        here[step] = dict(inner)
-        here, there = here[step], given
-    if there.get(path[-1]) is None:
-        here.pop(path[-1], None)
-    else:
-        here[path[-1]] = there[path[-1]]
-
 
 def _missing(alert_id: str) -> ApiError:
     return not_found(f"Alert {alert_id} does not exist.")
-
-
-def _instant(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
