@@ -14,7 +14,7 @@ from pathlib import Path
 
 from workspace.documents import CREATE_TABLE
 
-STATE_VERSION = 2
+STATE_VERSION = 3
 
 Step = Callable[[Path], None]
 
@@ -28,7 +28,29 @@ def _name_the_kind_of_online_tables(folder: Path) -> None:
             db.execute("UPDATE document SET body = ? WHERE kind = 'online_table' AND key = ?", (json.dumps(body), key))
 
 
-STEPS: Mapping[int, Step] = {1: _name_the_kind_of_online_tables}
+def _complete_runs_of_jobs(folder: Path) -> None:
+    """2 to 3: a run says as whom it runs and what it was started with; its tasks keep what they left behind apart."""
+    with _documents(folder) as db:
+        rows = db.execute("SELECT key, body FROM document WHERE kind = 'job_run'").fetchall()
+        for key, text in rows:
+            run = json.loads(text)
+            new = {
+                "original_attempt_run_id": run["run_id"],
+                "run_as_user_name": run["creator_user_name"],
+                "trigger_time": run["start_time"],
+                "end_time": 0,
+                "environments": [],
+                "notices": {},
+            }
+            tasks = [
+                {"private": {}, "end_time": 0, "setup_duration": 0, "cleanup_duration": 0, **task}
+                for task in run["tasks"]
+            ]
+            body = json.dumps({**new, **run, "tasks": tasks})
+            db.execute("UPDATE document SET body = ? WHERE kind = 'job_run' AND key = ?", (body, key))
+
+
+STEPS: Mapping[int, Step] = {1: _name_the_kind_of_online_tables, 2: _complete_runs_of_jobs}
 """Version -> the step to the next one. A version without a step cannot be read any more."""
 
 

@@ -29,7 +29,7 @@ from workspace.jobs import Jobs, Surroundings
 from workspace.jobs.notices import Mail
 from workspace.state import State
 
-PATIENCE_SECONDS = 30
+PATIENCE_SECONDS = 120
 OVER = (RunLifeCycleState.TERMINATED, RunLifeCycleState.SKIPPED, RunLifeCycleState.INTERNAL_ERROR)
 
 

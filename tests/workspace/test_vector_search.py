@@ -37,7 +37,7 @@ from workspace.clock import Clock
 from workspace.settings import Settings
 from workspace.vector_search import VectorSearch
 
-PATIENCE_SECONDS = 30
+PATIENCE_SECONDS = 120
 WIDTH = 8
 
 

@@ -28,7 +28,7 @@ from databricks.sdk.service.vectorsearch import (
 from tests.support.embeddings import embedding_provider
 from tests.support.warehouse import Warehouse
 
-PATIENCE_SECONDS = 30
+PATIENCE_SECONDS = 120
 
 
 @pytest.fixture

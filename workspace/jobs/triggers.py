@@ -7,6 +7,7 @@ availability" (Databricks, "Run jobs on a schedule"), as Quartz' own rule for cr
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -16,7 +17,10 @@ from workspace.clock import Alarm, Clock
 from workspace.documents import Document, Documents
 from workspace.jobs.starters import FILE_ARRIVAL, PERIODIC, TABLE_UPDATE, UNIT_SECONDS
 from workspace.jobs.watches import Watch, Watches
+from workspace.quartz import QuartzError
 from workspace.schedules import PAUSED, next_fire
+
+logger = logging.getLogger("workspace")
 
 LEAST_SECONDS_BETWEEN = 10.0
 """Between two runs of a schedule, whatever the expression says (Databricks, "Run jobs on a schedule")."""
@@ -48,7 +52,11 @@ class Triggers:
     def start(self, jobs: list[Document]) -> None:
         """Take up all jobs; what fell due while the workspace did not run falls due now."""
         for job in jobs:
-            self.follow(job["job_id"], job["settings"])
+            try:
+                self.follow(job["job_id"], job["settings"])
+            except QuartzError as error:
+                # Stored by a server that read schedules less closely.
+                logger.warning("the schedule of job %s starts nothing: %s", job["job_id"], error)
 
     def stop(self) -> None:
         self._stopping.set()
