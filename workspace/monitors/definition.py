@@ -104,7 +104,7 @@ def _check_inference_log(profile: Mapping[str, Any], columns: Mapping[str, str])
         _check_column(f"inference_log.{name}", _required("inference_log", profile, name), columns)
     for name in ("label_col", "prediction_proba_col"):
         if profile.get(name) is not None:
-            _check_column(f"inference_log.{name}", profile[name], columns)
+            _check_column(f"inference_log.{name}", _required("inference_log", profile, name), columns)
     if profile.get("problem_type") not in PROBLEM_TYPES:
         raise invalid(
             f"inference_log.problem_type must be one of {', '.join(PROBLEM_TYPES)}; "
