@@ -89,6 +89,8 @@ def test_killed_server_loses_no_answer_leaves_no_process_and_answers_again(start
         thread.join()
     eventually(lambda: model_processes(server) == set())
     server.start()
+    # What was awake is woken with the server, before anybody asks.
+    eventually(lambda: len(model_processes(server)) == 2)
     keep_asking(len(answered) + 10)
 
     def rows() -> list[str]:

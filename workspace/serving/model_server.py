@@ -161,6 +161,8 @@ def main() -> int:
     connection.sendall(framing.pack(framing.LOAD, {"ready": True}))
     print(f"Model {config['model_name']} loaded; serving.", file=sys.stderr, flush=True)
     server.run()
+    # The server is gone, or done with this process: what the model started ends too, whoever notices it first.
+    os.killpg(0, signal.SIGKILL)
     return 0
 
 
