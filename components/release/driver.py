@@ -127,7 +127,7 @@ class Driver:
                 case Look():
                     yield self._look(state, question)
                 case AskApproval():
-                    yield self._ask_approval(question)
+                    yield self._ask_approval(state, question)
         except LostError as lost:
             yield machine.Lost(self._clock.wall(), str(lost))
         except AbortedError as aborted:
@@ -138,11 +138,11 @@ class Driver:
     def _put(self, state: State, put: Put) -> Iterator[Event]:
         obey = not machine.is_final(self._job.release, state)
         try:
-            self._pause(put.after_seconds, obey_abort=obey)
-            before = self._lease.check(obey_abort=obey)
+            self._pause(state, put.after_seconds, obey_abort=obey)
+            before = self._check(state, obey_abort=obey)
             if obey:
                 self._note(state, "running", since=None)
-                before = self._lease.check(obey_abort=obey)
+                before = self._check(state, obey_abort=obey)
             self._narration.putting(state, put.split)
             accepted, trouble = self._send(put.split, before)
         except AbortedError as aborted:
@@ -209,9 +209,7 @@ class Driver:
             why = "; ".join(found.messages) or "the update of the endpoint failed"
             return machine.Unapplied(now, machine.Trouble.FAILED, why)
         if not same_split(found.split, split):
-            return machine.Unapplied(
-                now, machine.Trouble.ERROR, f"somebody else has put another config: {shown(found.split)}"
-            )
+            raise LostError(_not_ours(found))
         self._narration.applied(split)
         return machine.Applied(now)
 
@@ -219,9 +217,9 @@ class Driver:
 
     def _smoke(self, state: State, smoke: Smoke) -> Event:
         proving = state.stage is machine.Stage.PROOF
-        self._pause(smoke.after_seconds, obey_abort=not proving)
+        self._pause(state, smoke.after_seconds, obey_abort=not proving)
         try:
-            self._lease.check(obey_abort=not proving)
+            self._check(state, obey_abort=not proving)
         except WorkspaceError as error:
             return machine.Unread(self._clock.wall(), str(error))
         serving = [name for name, share in state.live if share]
@@ -249,8 +247,8 @@ class Driver:
     def _look(self, state: State, look: Look) -> Event:
         try:
             measures = self._measures_of(state, look.since)
-            self._pause(look.after_seconds)
-            self._lease.check()
+            self._pause(state, look.after_seconds)
+            self._check(state)
             now = self._clock.wall()
             found = measures.look(now, since=look.since, until=state.until)
         except ProviderError as error:
@@ -285,11 +283,11 @@ class Driver:
         self._measures = (state.until, measures)
         return measures
 
-    def _ask_approval(self, question: AskApproval) -> Event:
+    def _ask_approval(self, state: State, question: AskApproval) -> Event:
         job = self._job
-        self._pause(question.after_seconds)
+        self._pause(state, question.after_seconds)
         try:
-            self._lease.check()
+            self._check(state)
             tags = self._memory.tags(job.model, job.version)
         except WorkspaceError as error:
             return machine.Unread(self._clock.wall(), str(error))
@@ -354,7 +352,14 @@ class Driver:
         except (WorkspaceError, LostError) as error:
             self._narration.note(f"the notes at version {job.version} could not be put in order: {error}")
 
-    def _pause(self, seconds: float, *, obey_abort: bool = True) -> None:
+    def _check(self, state: State, *, obey_abort: bool = True) -> Endpoint:
+        """The lease, and that the endpoint runs what this release has put. Whoever changed it by hand had a reason."""
+        found = self._lease.check(obey_abort=obey_abort)
+        if found.updating or any(same_split(found.split, ours) for ours in (state.live, state.wanted or ())):
+            return found
+        raise LostError(_not_ours(found))
+
+    def _pause(self, state: State, seconds: float, *, obey_abort: bool = True) -> None:
         """Waits, in pieces no longer than a poll, looking at lease and abort after each."""
         left = seconds
         while left > 0:
@@ -363,10 +368,16 @@ class Driver:
             left -= piece
             if left > 0:
                 try:
-                    self._lease.check(obey_abort=obey_abort)
+                    self._check(state, obey_abort=obey_abort)
                 except WorkspaceError:
                     # The look after the pause says so; a lease that runs out meanwhile is noticed there.
                     continue
+
+
+def _not_ours(found: Endpoint) -> str:
+    return (
+        f"somebody else has changed the config: the endpoint runs {shown(found.split)}, which this release has not put"
+    )
 
 
 def _says_nothing(status: int | None, body: str) -> bool:

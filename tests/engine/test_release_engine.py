@@ -137,8 +137,6 @@ def stack(world: ReleaseWorld, tmp_path: Path, request: pytest.FixtureRequest) -
 def test_releases_over_the_life_of_a_stack(stack: Stack) -> None:
     assert (stack.split, stack.alias) == ({"fare-1": 100}, 1)
     with Load(stack.world, stack.endpoint) as users:
-        preview = stack.project.preview()
-        assert preview.operations() == [], preview
         configure(stack.project, version=str(BETTER))
         preview = stack.project.preview()
         assert "fare-2 is released beside fare-1 100 %" in preview.text, preview
@@ -202,14 +200,14 @@ def test_a_failed_release_reverts_and_neither_it_nor_an_unrelated_change_starts_
 
 
 def test_traffic_and_endpoint_changed_by_hand_are_shown_by_refresh_and_put_right(stack: Stack) -> None:
-    assert stack.up(version=str(BETTER)).ok
+    with Load(stack.world, stack.endpoint):
+        released = stack.up(version=str(BETTER))
+        assert released.ok, released
     client = stack.world.client
-    config = client.serving_endpoints.get(stack.endpoint).config
-    assert config is not None
     move_traffic(stack, {"fare-1": 60, "fare-2": 40})
     refreshed = stack.project.refresh("--diff")
     assert refreshed.ok, refreshed
-    assert '"fare-2"' in refreshed.text or "fare-2" in refreshed.text, refreshed
+    assert "fare-2" in refreshed.text, refreshed
     repaired = stack.project.up()
     assert repaired.operations() == [("update", ROLLOUT)], repaired
     assert stack.split == {"fare-1": 0, "fare-2": 100}
@@ -258,7 +256,6 @@ def test_a_release_that_is_killed_in_the_middle_ends_in_the_declared_version_wit
         assert after.ok, after
     assert (stack.split, stack.alias) == ({"fare-1": 0, "fare-2": 100}, 2)
     assert stack.tags() == {"owner": "ml"}
-    assert stack.project.preview().operations() == []
 
 
 def move_traffic(stack: Stack, split: dict[str, int]) -> None:

@@ -303,16 +303,18 @@ def test_gates_work_on_the_exports_that_databricks_is_known_to_send(
         assert any("of own queries" in line for line in stack.state["history"])
 
 
-def test_a_config_put_by_somebody_else_in_the_middle_ends_the_release(stack: Stack, fake: FakeServing) -> None:
-    def interfere(call: str) -> None:
+def test_an_update_that_is_in_the_way_is_waited_for_and_the_config_is_sent_again(
+    stack: Stack, fake: FakeServing
+) -> None:
+    def be_in_the_way(call: str) -> None:
         if fake.split.get("fare-18") == 5 and call.startswith("PUT"):
             fake.on_call = None
-            fake.deploy({"fare-16": 100}, {"fare-16": "16"})
-            fake.update, fake.pending = "IN_PROGRESS", {**fake.config, "version": fake.newest}  # type: ignore[dict-item]
-            fake.readings_left = 3
+            assert fake.config is not None
+            fake.newest += 1
+            fake.update, fake.pending, fake.readings_left = "IN_PROGRESS", {**fake.config, "version": fake.newest}, 3
 
-    fake.on_call = interfere
-    assert stack.up("18"), "a conflict is waited for, and the release goes on"
+    fake.on_call = be_in_the_way
+    assert stack.up("18")
     assert fake.split == {"fare-17": 0, "fare-18": 100}
 
 
@@ -341,3 +343,24 @@ def test_variables_of_the_entity_are_in_no_output_but_decide_whether_a_version_i
     assert secret["KEY"] not in str(fake.version_tags) + str(fake.tags)
     assert not stack.up("18", environment_vars=secret)
     assert stack.preview("18", environment_vars={"KEY": "another"})
+
+
+@pytest.mark.parametrize("moment", ["while a step is watched", "while a step is put"])
+def test_a_config_that_somebody_puts_by_hand_in_the_middle_is_left_alone(
+    stack: Stack, fake: FakeServing, moment: str
+) -> None:
+    def intervene(call: str) -> None:
+        watched = fake.split.get("fare-18") == 20 and fake.update == "NOT_UPDATING" and "metrics" in call
+        put = fake.split.get("fare-18") == 5 and fake.update == "IN_PROGRESS"
+        if watched if moment == "while a step is watched" else put:
+            fake.on_call = None
+            fake.deploy({"fare-17": 100}, {"fare-17": "17"})
+            fake.log.clear()
+
+    fake.on_call = intervene
+    with pytest.raises(ProviderError, match=r"stopped: somebody else has changed the config: .* runs fare-17 100 %"):
+        stack.up("18")
+    assert fake.split == {"fare-17": 100}
+    assert [line for line in fake.writes() if line.endswith("/config")] == []
+    assert fake.tags == {}
+    assert not stack.up("17")
