@@ -1,0 +1,39 @@
+"""Figures as a table and as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One number, and the most that it should be; `goal` None for what is only told."""
+
+    name: str
+    value: float
+    unit: str
+    goal: float | None
+
+    @property
+    def met(self) -> bool:
+        return self.goal is None or self.value <= self.goal
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "name": self.name,
+            "value": round(self.value, 4),
+            "unit": self.unit,
+            "goal": self.goal,
+            "met": self.met,
+        }
+
+
+def table(figures: Sequence[Figure]) -> str:
+    width = max(len(figure.name) for figure in figures)
+    lines = []
+    for figure in figures:
+        goal = "" if figure.goal is None else f"goal {figure.goal:g} {figure.unit}: {'met' if figure.met else 'MISSED'}"
+        lines.append(f"{figure.name:<{width}}  {figure.value:>9.3f} {figure.unit:<3} {goal}".rstrip())
+    return "\n".join(lines) + "\n"
