@@ -24,8 +24,8 @@ from components.release.live import read_endpoint
 from components.release.machine import Outcome
 from components.release.memory import Memory
 from components.release.narration import Narration
-from components.release.split import shown
-from components.release.survey import Survey, expected_split, job_of, survey
+from components.release.split import same_split, shown
+from components.release.survey import Survey, job_of, survey
 from components.release.transcript import Transcript, report_folder
 
 _IDENTITY = ("endpoint_name", "endpoint_id")
@@ -121,9 +121,8 @@ class TrafficRolloutProvider(WorkspaceProvider):
                 f"endpoint {wanted.endpoint_name} is gone, and this stack's state does not know it",
                 "Somebody deleted it: `pulumi refresh` takes note of that, then `pulumi up` makes it again",
             ) from None
-        if not expected_split(endpoint, olds.split):
-            left = tuple((name, int(share)) for name, share in olds.split.items())
-            yield f"the endpoint runs {shown(endpoint.split)}, this stack left it at {shown(left)}"
+        if not same_split(endpoint.split, olds.left):
+            yield f"the endpoint runs {shown(endpoint.split)}, this stack left it at {shown(olds.left)}"
         ended = [name for name, until in olds.standby.items() if until <= self.clock.wall()]
         if ended and wanted.wanted.digest == olds.digest:
             yield f"the rollback window of {', '.join(ended)} is over: it stands by no longer"

@@ -23,6 +23,7 @@ from components.names import (
 from components.release.case import Known, Wanted
 from components.release.driver import Result
 from components.release.plan import Plan, PlanError, parse_plan
+from components.release.split import Split, final_split
 
 HISTORY_LENGTH = 60
 RELEASED = "released"
@@ -153,7 +154,6 @@ class Outputs:
     version: str
     serving: str
     digest: str
-    split: Mapping[str, float]
     standby: Mapping[str, float]
     """Served entity to the end of its rollback window."""
     good: Mapping[str, tuple[str, float]]
@@ -165,11 +165,15 @@ class Outputs:
             version=str(outs.get("version") or ""),
             serving=str(outs.get("serving") or ""),
             digest=str(outs.get("digest") or ""),
-            split=dict(outs.get("split") or {}),
             standby=dict(outs.get("standby") or {}),
             good={version: (entry[0], float(entry[1])) for version, entry in (outs.get("good") or {}).items()},
             previous_version=str(outs.get("previous_version") or ""),
         )
+
+    @property
+    def left(self) -> Split:
+        """What the last release left behind: not `split`, which a refresh sets to whatever it finds."""
+        return final_split(self.serving, self.standby) if self.serving else ()
 
     def known(self) -> Known:
         """In the terms of a decision."""

@@ -11,7 +11,7 @@ from components.dynamic.smoke_ask import Patience
 from components.dynamic.smoke_suite import SmokeCase
 from components.release.case import Decision, Found, Known, Wanted, decide
 from components.release.driver import Job
-from components.release.live import Endpoint, Entity, read_endpoint
+from components.release.live import Entity, read_endpoint
 from components.release.machine import Release, Start
 from components.release.memory import Failure, Memory, Progress
 from components.release.plan import Plan
@@ -151,8 +151,3 @@ def _tags(memory: Memory, model: str, version: str) -> Mapping[str, str]:
     except AbsentError:
         # A version that serves can have been deleted from the registry.
         return {}
-
-
-def expected_split(endpoint: Endpoint, split: Mapping[str, float]) -> bool:
-    """Whether the endpoint runs the split that a state holds (numbers cross the engine as floats)."""
-    return dict(endpoint.split) == {name: int(share) for name, share in split.items()}

@@ -211,11 +211,12 @@ def test_traffic_moved_by_hand_is_seen_by_up_and_by_refresh_and_put_back_without
     stack.refresh()
     assert stack.state is not None
     assert stack.state["split"] == {"fare-17": 60, "fare-18": 40}
-    fake.deploy({"fare-17": 50, "fare-18": 50}, {"fare-17": "17", "fare-18": "18"})
-    fake.puts.clear()
-    assert stack.up("18")
-    assert [put["fare-18"] for put in fake.puts] == [100]
-    assert "the endpoint runs fare-17 50 %, fare-18 50 %" in stack.said[-1]
+    for share in (60, 50):
+        fake.puts.clear()
+        fake.deploy({"fare-17": share, "fare-18": 100 - share}, {"fare-17": "17", "fare-18": "18"})
+        assert stack.up("18"), "known from the refresh, and not known"
+        assert [put["fare-18"] for put in fake.puts] == [100]
+        assert f"the endpoint runs fare-17 {share} %, fare-18 {100 - share} %" in stack.said[-1]
 
 
 def test_an_endpoint_deleted_by_hand_is_explained_by_up_and_gone_after_refresh(stack: Stack, fake: FakeServing) -> None:
