@@ -7,9 +7,8 @@ between the two is published in the journal (`window_ms`) instead of denied.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
 import pulumi
@@ -24,13 +23,14 @@ from pulumi.dynamic import (
 )
 
 from components.dynamic import engine, registry_calls
+from components.dynamic.alias_gates import require_gates
+from components.dynamic.alias_journal import NOTHING, journal_entry, journal_key
 from components.dynamic.errors import ProviderError, WorkspaceError
 from components.dynamic.provider import Props, WorkspaceProvider, changed, guarded, is_unknown, known, without_provider
 from components.names import InvalidNameError, ThreePartName, check_alias, check_version
 
 PROVIDER_VERSION = "1"
 JOURNAL_LENGTH = 20
-NOTHING = ""
 
 OnDelete = Literal["keep", "remove", "restore_previous"]
 _IDENTITY = ("model", "alias")
@@ -59,12 +59,12 @@ class ModelAliasProvider(WorkspaceProvider):
 
     @guarded
     def diff(self, _id: str, _olds: Props, _news: Props) -> DiffResult:
-        """A move that would be refused is refused here, in preview. `expected_version` and `evidence` alone are no
-        change."""
+        """A move that would be refused is refused here, in preview. `expected_version`, `evidence` and gates alone are
+        no change."""
         replaces = changed(_olds, _news, _IDENTITY)
         changes = changed(_olds, _news, _IN_PLACE)
         if "version" in changes and not replaces and not is_unknown(_news["version"]):
-            self._guarded_live_version(_news, seen=_olds["version"])
+            self._foreseen(_news, seen=_olds["version"])
         # The new alias exists before the old one is released: consumers of either never find none.
         return DiffResult(changes=bool(replaces or changes), replaces=replaces, delete_before_replace=False)
 
@@ -129,10 +129,16 @@ class ModelAliasProvider(WorkspaceProvider):
         is_new = any(olds.get(name) != inputs[name] for name in _IDENTITY)
         if is_new:
             try:
-                self._guarded_live_version(inputs, seen=None)
+                self._foreseen(inputs, seen=None)
             except ProviderError as error:
                 return [self.failure("alias", error)]
         return []
+
+    def _foreseen(self, inputs: Props, *, seen: str | None) -> None:
+        """Raises for a move that the write would refuse, as far as that is known."""
+        live = self._guarded_live_version(inputs, seen=seen)
+        if live != inputs["version"]:
+            require_gates(self.client, inputs, live=live, before_write=False)
 
     def _guarded_live_version(self, inputs: Props, *, seen: str | None) -> str | None:
         """Where the alias points, provided that the move to the declared version is one that somebody has seen.
@@ -172,8 +178,12 @@ class ModelAliasProvider(WorkspaceProvider):
     ) -> Props:
         model, alias, target = inputs["model"], inputs["alias"], inputs["version"]
         by = registry_calls.who_am_i(self.client)
-        started = self.clock.now()
         live = self._guarded_live_version(inputs, seen=seen)
+        if live != target:
+            require_gates(self.client, inputs, live=live, before_write=True)
+            # Gates take a few reads: the alias is looked at once more, so that nothing lies between look and write.
+            started = self.clock.now()
+            live = self._guarded_live_version(inputs, seen=seen)
         if live == target:
             previous = target if seen is None else seen
             return {**(olds or {}), **inputs, "previous_version": previous, "journal": journal}
@@ -181,14 +191,10 @@ class ModelAliasProvider(WorkspaceProvider):
         is_repair = bool(journal) and journal[-1]["to"] == target
         engine.progress(f"alias {alias}: version {live or 'none'} -> {target}")
         registry_calls.point_alias(self.client, model, alias, target, self.clock)
-        entry: Props = {
-            "at": datetime.now(UTC).isoformat(timespec="seconds"),
-            "by": by,
-            "from": live or NOTHING,
-            "to": target,
-            "evidence": inputs.get("evidence", NOTHING),
-            "window_ms": round((self.clock.now() - started) * 1000),
-        }
+        window_ms = (self.clock.now() - started) * 1000
+        entry = journal_entry(
+            model=model, by=by, live=live, target=target, evidence=inputs.get("evidence"), window_ms=window_ms
+        )
         self._tag(model, alias, target, entry)
         return {
             **inputs,
@@ -199,10 +205,8 @@ class ModelAliasProvider(WorkspaceProvider):
         }
 
     def _tag(self, model: str, alias: str, version: str, entry: Props) -> None:
-        # A dash is not allowed in a tag's key.
-        key = f"promoted_{alias}".replace("-", "_")
         try:
-            registry_calls.tag_version(self.client, model, version, key, entry)
+            registry_calls.tag_version(self.client, model, version, journal_key(alias), entry)
         except WorkspaceError as error:
             # The alias has moved and the journal in state says so: a tag less must not make the move look failed.
             engine.warn(
@@ -221,11 +225,23 @@ def _on_delete(value: Any) -> str:
     return str(value)
 
 
-_RULES = {
+def _promoted_from(value: Any) -> Props:
+    if len({"version", "alias"} & set(value)) != 1 or not value.get("tag"):
+        raise InvalidNameError(
+            "promoted_from", value, "does not say which version", "name model, tag, and either version or alias"
+        )
+    version = {"version": _version_text(value["version"])} if "version" in value else {}
+    return {**value, "model": str(ThreePartName.parse(value.get("model"), what="promoted_from.model")), **version}
+
+
+_RULES: Mapping[str, Callable[[Any], Any]] = {
     "model": lambda value: str(ThreePartName.parse(value, what="model")),
     "alias": check_alias,
     "version": _version_text,
     "expected_version": _version_text,
+    "after": check_alias,
+    "after_version": _version_text,
+    "promoted_from": _promoted_from,
     "on_delete": _on_delete,
 }
 
@@ -247,6 +263,19 @@ class ModelAliasArgs:
     evidence: pulumi.Input[str] | None = None
     """Digest of what proved the version (`SmokeQuery.digest`): kept in the journal, and it orders the move after
     the proof."""
+    requires: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)
+    """Tags that the version must have before the alias moves to it: name to value, an empty text for any value."""
+    require_evidence: bool = False
+    """Whether `evidence` must be a digest when the alias moves."""
+    after: pulumi.Input[str] | None = None
+    """The rung below: an alias that the version must carry, or have carried, before this one moves to it."""
+    after_version: pulumi.Input[str] | None = None
+    """Where this same program points `after`; preview takes that move for done. It still has to come first."""
+    bootstrap: bool = False
+    """Lets the alias skip the rung below while it points to nothing."""
+    promoted_from: Mapping[str, pulumi.Input[str]] | None = None
+    """Version in another catalog that this one has to be a copy of: `model`, `version` or `alias`, `tag` that holds its
+    evidence there, and `digest` where one is approved by hand."""
     on_delete: OnDelete = "keep"
     """What becomes of the alias when the resource goes: `keep` leaves it, `remove` removes it, `restore_previous`
     points it
@@ -271,8 +300,8 @@ class ModelAlias(Resource, module="serving", name="ModelAlias"):
     evidence: pulumi.Output[str | None]
     """What proved the version when it was moved."""
     journal: pulumi.Output[list[dict[str, Any]]]
-    """The last moves by this stack, oldest first: at, by, from, to, evidence, window_ms (between check and read-
-    back)."""
+    """The last moves by this stack, oldest first: at, by, model, from, to, evidence, window_ms (from the
+    last look at the alias until its new place is read back)."""
 
     def __init__(self, name: str, args: ModelAliasArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         props: Props = {
@@ -281,6 +310,12 @@ class ModelAlias(Resource, module="serving", name="ModelAlias"):
             "version": args.version,
             "expected_version": args.expected_version,
             "evidence": args.evidence,
+            "requires": dict(args.requires),
+            "require_evidence": args.require_evidence,
+            "after": args.after,
+            "after_version": args.after_version,
+            "bootstrap": args.bootstrap,
+            "promoted_from": None if args.promoted_from is None else dict(args.promoted_from),
             "on_delete": args.on_delete,
             "provider_version": args.provider_version,
             "previous_version": None,

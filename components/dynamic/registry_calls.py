@@ -2,15 +2,16 @@
 asked".
 
 Source: Unity Catalog's model API (`models/{full_name}/versions/{n}`, `models/{full_name}/aliases/{alias}`) and, for
-tags, the MLflow dialect (`mlflow/unity-catalog/model-versions/set-tag`), as databricks-sdk 0.156.0 and MLflow
-3.17.2 send them.
+tags, the MLflow dialect (`mlflow/unity-catalog/model-versions/get`, `set-tag`), as databricks-sdk 0.156.0 and MLflow
+3.17.2 send them: the Unity Catalog API of that SDK shows no tags of a version.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from components.dynamic.errors import AbsentError, ProviderError, WorkspaceError, asking
 from components.dynamic.waiting import Clock
@@ -23,6 +24,16 @@ _READ_BACK_ATTEMPTS = 5
 _READ_BACK_SECONDS = 1.0
 # What Unity Catalog takes as the value of a tag.
 _LONGEST_TAG_VALUE = 1000
+_MLFLOW_VERSIONS = "/api/2.0/mlflow/unity-catalog/model-versions"
+
+
+@dataclass(frozen=True, kw_only=True)
+class VersionFacts:
+    """What a model version says about itself."""
+
+    tags: Mapping[str, str]
+    run_id: str
+    """The run that logged the model; empty where there is none."""
 
 
 def live_version(client: WorkspaceClient, model: str, alias: str) -> str | None:
@@ -60,6 +71,24 @@ def version_problem(client: WorkspaceClient, model: str, version: str) -> tuple[
             f"version {version} of {model} is {status}, expected READY: finish its registration, or name another"
         )
     return None
+
+
+def version_facts(client: WorkspaceClient, model: str, version: str) -> VersionFacts:
+    """Tags and origin of a version.
+
+    Raises:
+        AbsentError: there is no such version.
+        WorkspaceError: the workspace did not say.
+    """
+    with asking(f"reading the tags of version {version} of {model}"):
+        answer: Any = client.api_client.do(
+            "GET", f"{_MLFLOW_VERSIONS}/get", query={"name": model, "version": version}, headers=_headers(client)
+        )
+    found = answer.get("model_version") if isinstance(answer, dict) else None
+    if not isinstance(found, dict):
+        raise ProviderError(f"reading the tags of version {version} of {model}: the answer names no model_version")
+    tags = {tag["key"]: tag.get("value", "") for tag in found.get("tags") or []}
+    return VersionFacts(tags=tags, run_id=found.get("run_id") or "")
 
 
 def who_am_i(client: WorkspaceClient) -> str:
@@ -110,16 +139,20 @@ def remove_alias(client: WorkspaceClient, model: str, alias: str) -> None:
 def tag_version(client: WorkspaceClient, model: str, version: str, key: str, entry: Mapping[str, object]) -> None:
     """Writes one journal entry as a tag of the model version. Raises WorkspaceError."""
     value = json.dumps(entry, separators=(",", ":"))[:_LONGEST_TAG_VALUE]
-    headers = {"Accept": "application/json", "Content-Type": "application/json"}
-    if client.config.workspace_id:
-        headers["X-Databricks-Workspace-Id"] = client.config.workspace_id
     with asking(f"tagging version {version} of {model}"):
         client.api_client.do(
             "POST",
-            "/api/2.0/mlflow/unity-catalog/model-versions/set-tag",
-            headers=headers,
+            f"{_MLFLOW_VERSIONS}/set-tag",
+            headers=_headers(client),
             body={"name": model, "version": version, "key": key, "value": value},
         )
+
+
+def _headers(client: WorkspaceClient) -> dict[str, str]:
+    headers = {"Accept": "application/json", "Content-Type": "application/json"}
+    if client.config.workspace_id:
+        headers["X-Databricks-Workspace-Id"] = client.config.workspace_id
+    return headers
 
 
 def _absence(client: WorkspaceClient, model: str, version: str) -> tuple[str, str]:

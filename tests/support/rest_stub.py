@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 Json = dict[str, Any]
 Reply = tuple[int, Json | str] | tuple[int, Json | str, dict[str, str]]
@@ -33,6 +33,7 @@ class Received:
     path: str
     text: str
     headers: dict[str, str]
+    query: dict[str, str] = field(default_factory=dict)
 
     @property
     def body(self) -> Any:
@@ -63,6 +64,8 @@ class RestStub:
     versions: dict[str, dict[int, str]] = field(default_factory=dict)
     aliases: dict[tuple[str, str], int] = field(default_factory=dict)
     tags: dict[tuple[str, str, str], str] = field(default_factory=dict)
+    runs: dict[tuple[str, str], str] = field(default_factory=dict)
+    """Model and version to the run that logged it."""
     tables: dict[str, Json] = field(default_factory=dict)
     stores: dict[str, list[str]] = field(default_factory=dict)
     synced: dict[str, Json] = field(default_factory=dict)
@@ -206,6 +209,15 @@ def _tag(stub: RestStub, request: Received) -> Reply:
     return 200, {}
 
 
+def _tags(stub: RestStub, request: Received) -> Reply:
+    model, version = request.query["name"], request.query["version"]
+    if int(version) not in stub.versions.get(model, {}):
+        return absent(f"Version {version} of '{model}'")
+    tags = [{"key": key[2], "value": value} for key, value in stub.tags.items() if key[:2] == (model, version)]
+    run_id = stub.runs.get((model, version), "")
+    return 200, {"model_version": {"name": model, "version": version, "run_id": run_id, "tags": tags}}
+
+
 def _table(stub: RestStub, _: Received, name: str) -> Reply:
     return (200, stub.tables[name]) if name in stub.tables else absent(f"Table '{name}'")
 
@@ -298,6 +310,7 @@ _ROUTES: list[tuple[str, str, Callable[..., Reply]]] = [
     ("PUT", f"{_UC}/models/([^/]+)/aliases/([^/]+)", _put_alias),
     ("DELETE", f"{_UC}/models/([^/]+)/aliases/([^/]+)", _delete_alias),
     ("POST", "/api/2.0/mlflow/unity-catalog/model-versions/set-tag", _tag),
+    ("GET", "/api/2.0/mlflow/unity-catalog/model-versions/get", _tags),
     ("GET", f"{_UC}/tables/([^/]+)", _table),
     ("GET", f"{_FS}/online-stores/([^/]+)", _store),
     ("GET", "/api/2.0/database/synced_tables/([^/]+)", _synced),
@@ -332,7 +345,8 @@ def running(stub: RestStub) -> Iterator[RestStub]:
             length = int(self.headers.get("Content-Length") or 0)
             text = self.rfile.read(length).decode()
             headers = {name.lower(): value for name, value in self.headers.items()}
-            reply = stub.handle(Received(self.command, urlsplit(self.path).path, text, headers))
+            url = urlsplit(self.path)
+            reply = stub.handle(Received(self.command, url.path, text, headers, dict(parse_qsl(url.query))))
             if reply is None:
                 self.close_connection = True
                 self.connection.close()
