@@ -1,5 +1,5 @@
 # Each target is one line: toolchain/bootstrap.py makes the Python environment, then runs `python -m toolchain <target>`.
-# PROJECT= a folder with a Pulumi.yaml, STACK= (default local), DATA= a folder with real trips, PYTHON= 3.11 or 3.12.
+# PROJECT= taxi (default) or a folder of examples, STACK= (default local), DATA= a folder with real data, PYTHON= 3.11 or 3.12.
 
 PYTHON ?= $(firstword $(foreach name,python3.11 python3.12 python3,$(shell command -v $(name) 2>/dev/null)))
 ARGUMENTS = $(foreach name,PROJECT STACK DATA STOP FORCE,$(if $($(name)),--$(shell echo $(name) | tr A-Z a-z) '$($(name))'))

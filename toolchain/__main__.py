@@ -33,8 +33,8 @@ COMMANDS = {
 }
 VARIABLES = """
 STACK=local  a stack; any other is taken to be on a real workspace
-DATA=        with up, preview: a folder with real trips (taxis.csv); sample trips when left out
-PROJECT=     a folder with a Pulumi.yaml; this one when left out
+DATA=        with up, preview: a folder with real data (taxis.csv, telco_churn.csv); sample data when left out
+PROJECT=     taxi (when left out), a folder of examples, or any folder with a Pulumi.yaml
 PYTHON=      Python 3.11 or 3.12; WORKSPACE_PORT= where the embedded workspace is started (8650)
 """
 
@@ -108,9 +108,11 @@ def _show_logs(layout: Layout) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m toolchain", description=__doc__, allow_abbrev=False)
     parser.add_argument("command", choices=sorted(COMMANDS))
-    parser.add_argument("--project", default="", help="folder of the Pulumi project; the clone's root when empty")
+    parser.add_argument(
+        "--project", default="", help="folder of the Pulumi project, or of examples; the clone's root when empty"
+    )
     parser.add_argument("--stack", default=LOCAL_STACK, help="stack (default: %(default)s)")
-    parser.add_argument("--data", default="", help="folder with real trips; sample trips when empty")
+    parser.add_argument("--data", default="", help="folder with real data; sample data when empty")
     parser.add_argument("--stop", default="", help="with down: anything but empty stops the embedded workspace too")
     parser.add_argument(
         "--force", default="", help="with clean: anything but empty removes the state of real stacks too"

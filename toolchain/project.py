@@ -5,10 +5,17 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+import yaml
 
 from toolchain.files import read_record, write_atomically
 from toolchain.layout import Layout
 from toolchain.report import ToolchainError
+
+EXAMPLES = "examples"
+#: What the project in the clone's root is called by.
+ROOT_PROJECT = "taxi"
 
 
 @dataclass(frozen=True)
@@ -26,25 +33,89 @@ class Project:
         return layout.state / ".pulumi" / "stacks" / self.name / f"{stack}.json"
 
 
+@dataclass(frozen=True)
+class Pipeline:
+    """What makes a project's tables and models before its stack is brought up.
+
+    Args:
+        module: run as `python -m <module> --catalog C --schema S`.
+    """
+
+    module: str
+    catalog: str
+    schema: str
+
+
 def find_project(layout: Layout, named: str) -> Project:
-    """The project in the folder `named`, relative to the clone; its root when empty.
+    """The project that is called `named`.
+
+    Args:
+        named: a folder of `examples`, by its name; else a folder, relative to the clone; the clone's root when it is
+            `taxi` or empty.
 
     Raises:
         ToolchainError: there is no Pulumi project there.
     """
-    folder = (layout.root / named).resolve()
+    example = layout.root / EXAMPLES / named
+    if named == ROOT_PROJECT:
+        folder = layout.root.resolve()
+    elif named and (example / "Pulumi.yaml").is_file():
+        folder = example.resolve()
+    else:
+        folder = (layout.root / named).resolve()
     file = folder / "Pulumi.yaml"
     try:
         text = file.read_text(encoding="utf-8")
     except OSError as error:
         raise ToolchainError(
             f"PROJECT is {named or '.'!r}, but {file} cannot be read ({error.strerror}). "
-            "Name a folder that has a Pulumi.yaml, relative to this clone or absolute, or leave PROJECT out."
+            f"Use {', '.join([ROOT_PROJECT, *_examples(layout)])}, or name a folder that has a Pulumi.yaml, relative "
+            "to this clone or absolute, or leave PROJECT out."
         ) from error
     match = re.search(r"^name:\s*[\"']?([\w.-]+)", text, re.MULTILINE)
     if match is None:
         raise ToolchainError(f"{file} has no `name:` at its top level; a Pulumi project needs one.")
     return Project(folder, match.group(1))
+
+
+def pipeline_of(layout: Layout, project: Project, stack: str) -> Pipeline | None:
+    """The pipeline of one of the clone's own projects; None where it has none.
+
+    It is `pipelines/<folder of the project>`, with `_` for `-`, and writes where the stack file says.
+
+    Raises:
+        ToolchainError: the stack file names no catalog and schema.
+    """
+    if project.folder == layout.root.resolve():
+        name = ROOT_PROJECT
+    elif project.folder.parent == (layout.root / EXAMPLES).resolve():
+        name = project.folder.name.replace("-", "_")
+    else:
+        return None
+    if not (layout.root / "pipelines" / name / "__main__.py").is_file():
+        return None
+    catalog, schema = _place(project.stack_file(stack))
+    return Pipeline(f"pipelines.{name}", catalog, schema)
+
+
+def _place(stack_file: Path) -> tuple[str, str]:
+    """Catalog and schema of a stack, from the only object in its file that has both."""
+    try:
+        content: Any = yaml.safe_load(stack_file.read_text(encoding="utf-8"))
+        settings = [value for value in content["config"].values() if isinstance(value, dict)]
+        ((catalog, schema),) = [
+            (one["catalog"], one["schema"]) for one in settings if "catalog" in one and "schema" in one
+        ]
+    except (OSError, yaml.YAMLError, KeyError, TypeError, AttributeError, ValueError) as error:
+        raise ToolchainError(
+            f"{stack_file} does not say where the pipeline writes ({type(error).__name__}: {error}). "
+            "Put catalog and schema under config, in the object <project>:serving."
+        ) from error
+    return str(catalog), str(schema)
+
+
+def _examples(layout: Layout) -> list[str]:
+    return sorted(file.parent.name for file in (layout.root / EXAMPLES).glob("*/Pulumi.yaml"))
 
 
 def has_resources(state_file: Path) -> bool:

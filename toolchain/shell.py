@@ -62,6 +62,8 @@ def engine_variables(layout: Layout, engine: Engine, environ: Mapping[str, str],
     """What the engine needs. A stack other than `local` keeps the backend and passphrase that the user has set."""
     values = {
         "PATH": _search_path(layout, engine, environ.get("PATH", "")),
+        # Programs in other folders than the root import the components too.
+        "PYTHONPATH": _with_first(str(layout.root), environ.get("PYTHONPATH", "")),
         "PULUMI_HOME": str(layout.pulumi_home),
         "PULUMI_BACKEND_URL": f"file://{layout.state}",
         "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
@@ -121,6 +123,10 @@ def workspace_port(environ: Mapping[str, str]) -> int:
     if not text.isdigit() or not 0 < int(text) < 65536:
         raise ValueError(f"WORKSPACE_PORT is {text!r}, not a port number between 1 and 65535")
     return int(text)
+
+
+def _with_first(first: str, current: str) -> str:
+    return os.pathsep.join([first, *(part for part in current.split(os.pathsep) if part and part != first)])
 
 
 def _search_path(layout: Layout, engine: Engine, current: str) -> str:

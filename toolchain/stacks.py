@@ -17,14 +17,11 @@ from toolchain.layout import Layout
 from toolchain.locks import clear_lock, holder_is_gone, read_locks
 from toolchain.orphans import find_orphans, stop
 from toolchain.pending import Pending, known_urns, pending_operations, rewrite_state, taken_over, unread_creations
-from toolchain.project import Project, drop_salt, find_project
+from toolchain.project import Pipeline, Project, drop_salt, find_project, pipeline_of
 from toolchain.provider_plugin import ensure_plugin
 from toolchain.report import Steps, ToolchainError, say
 from toolchain.shell import LOCAL_STACK, Variables, combined, engine_variables, workspace_variables
 from toolchain.stream import run_shown
-
-#: Where the local stack's tables and models are; `Pulumi.local.yaml` says the same.
-CATALOG, SCHEMA = "main", "taxi"
 
 
 class CommandFailed(Exception):  # noqa: N818 - the command failed, and has said why; this only carries its exit code
@@ -40,8 +37,8 @@ class Request:
     """What the user asked for.
 
     Args:
-        project: folder of the Pulumi project, relative to the clone; its root when empty.
-        data: folder with real trips; sample trips when empty.
+        project: the Pulumi project, as `find_project` takes it; the clone's root when empty.
+        data: folder with real data for the project's pipeline; sample data when empty.
         stop_workspace: with `down`, stop the embedded workspace as well.
     """
 
@@ -178,9 +175,10 @@ def _ready(request: Request, steps: Steps) -> Session:
     """The session of a stack that exists and is selected, its pipeline run."""
     project = find_project(request.layout, request.project)
     session = _session(request, project, steps)
-    if request.is_local and project.folder == request.layout.root:
+    pipeline = pipeline_of(request.layout, project, request.stack) if request.is_local else None
+    if pipeline is not None:
         with steps.step("pipeline"):
-            _run_pipeline(session)
+            _run_pipeline(session, pipeline)
     with steps.step("select stack"):
         command = [str(session.engine), "stack", "select", "--create", request.stack]
         selected = subprocess.run(
@@ -206,14 +204,15 @@ def _leave(session: Session) -> None:
         drop_salt(session.project.stack_file(session.request.stack))
 
 
-def _run_pipeline(session: Session) -> None:
+def _run_pipeline(session: Session, pipeline: Pipeline) -> None:
     request = session.request
-    command = [str(request.layout.python), "-m", "pipelines.taxi", "--catalog", CATALOG, "--schema", SCHEMA]
+    place = ["--catalog", pipeline.catalog, "--schema", pipeline.schema]
+    command = [str(request.layout.python), "-m", pipeline.module, *place]
     if request.data:
         folder = Path(request.data).expanduser().resolve()
         if not folder.is_dir():
             raise ToolchainError(
-                f"DATA is {request.data!r}, but {folder} is not a folder; name the one with taxis.csv."
+                f"DATA is {request.data!r}, but {folder} is not a folder; name the one with the real data."
             )
         command += ["--data", str(folder)]
     code = subprocess.run(command, cwd=request.layout.root, env=dict(session.environ), check=False).returncode

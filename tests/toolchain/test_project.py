@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from toolchain.layout import Layout
-from toolchain.project import drop_salt, find_project, has_resources
+from toolchain.project import Pipeline, drop_salt, find_project, has_resources, pipeline_of
 from toolchain.report import ToolchainError
 
 STACK_FILE = "# a comment that stays\nconfig:\n  taxi:size: 3\n"
@@ -23,8 +23,80 @@ def test_the_project_is_named_by_its_file(tmp_path: Path, line: str) -> None:
 
 
 def test_a_folder_without_a_project_is_refused_with_the_remedy(tmp_path: Path) -> None:
-    with pytest.raises(ToolchainError, match=r"PROJECT is 'nowhere'.*Name a folder that has a Pulumi\.yaml"):
+    with pytest.raises(ToolchainError, match=r"PROJECT is 'nowhere'.*name a folder that has a Pulumi\.yaml"):
         find_project(Layout(tmp_path), "nowhere")
+
+
+def clone(root: Path, **stack_files: str) -> Layout:
+    """A clone with a project in its root and an example `two-words`, each with a pipeline."""
+    for folder, pipeline in ((root, "taxi"), (root / "examples" / "two-words", "two_words")):
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "Pulumi.yaml").write_text(f"name: {pipeline}-serving\n")
+        (root / "pipelines" / pipeline).mkdir(parents=True)
+        (root / "pipelines" / pipeline / "__main__.py").touch()
+        if pipeline in stack_files:
+            (folder / "Pulumi.local.yaml").write_text(stack_files[pipeline])
+    return Layout(root)
+
+
+@pytest.mark.parametrize(
+    ("named", "folder"),
+    [
+        ("", "."),
+        (".", "."),
+        ("taxi", "."),
+        ("two-words", "examples/two-words"),
+        ("examples/two-words", "examples/two-words"),
+    ],
+)
+def test_a_project_is_found_by_its_name_or_its_folder(tmp_path: Path, named: str, folder: str) -> None:
+    assert find_project(clone(tmp_path), named).folder == (tmp_path / folder).resolve()
+
+
+def test_an_absolute_folder_is_found_as_well(tmp_path: Path) -> None:
+    clone(tmp_path)
+    assert find_project(Layout(tmp_path), str(tmp_path / "examples" / "two-words")).name == "two_words-serving"
+
+
+def test_a_name_that_is_none_is_answered_with_those_there_are(tmp_path: Path) -> None:
+    with pytest.raises(ToolchainError, match="Use taxi, two-words"):
+        find_project(clone(tmp_path), "churn")
+
+
+PLACE = "config:\n  x:size: '3'\n  x:serving: {catalog: c, schema: s}\n"
+
+
+@pytest.mark.parametrize(
+    ("named", "file", "module"), [("", "taxi", "pipelines.taxi"), ("two-words", "two_words", "pipelines.two_words")]
+)
+def test_the_pipeline_of_a_project_writes_where_its_stack_file_says(
+    tmp_path: Path, named: str, file: str, module: str
+) -> None:
+    layout = clone(tmp_path, **{file: PLACE})
+    assert pipeline_of(layout, find_project(layout, named), "local") == Pipeline(module, "c", "s")
+
+
+def test_a_project_without_a_pipeline_has_none_and_needs_no_place(tmp_path: Path) -> None:
+    layout = clone(tmp_path)
+    (tmp_path / "pipelines" / "two_words" / "__main__.py").unlink()
+    assert pipeline_of(layout, find_project(layout, "two-words"), "local") is None
+
+
+def test_a_folder_that_only_has_the_name_of_a_pipeline_has_none(tmp_path: Path) -> None:
+    layout = clone(tmp_path, taxi=PLACE)
+    (tmp_path / "elsewhere" / "taxi").mkdir(parents=True)
+    (tmp_path / "elsewhere" / "taxi" / "Pulumi.yaml").write_text("name: other\n")
+    assert pipeline_of(layout, find_project(layout, "elsewhere/taxi"), "local") is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [None, "", "config: {}", "config: {a: {catalog: c}}", "config: [", PLACE + "  y:z: {catalog: d, schema: e}\n"],
+)
+def test_a_stack_file_that_names_no_place_is_refused_before_anything_runs(tmp_path: Path, text: str | None) -> None:
+    layout = clone(tmp_path, **({} if text is None else {"two_words": text}))
+    with pytest.raises(ToolchainError, match=r"(?s)Pulumi\.local\.yaml does not say where .*catalog and schema"):
+        pipeline_of(layout, find_project(layout, "two-words"), "local")
 
 
 def test_the_salt_is_dropped_and_everything_else_stays(tmp_path: Path) -> None:

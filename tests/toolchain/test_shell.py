@@ -87,6 +87,13 @@ def test_the_users_own_engine_stays_first_and_its_language_host_is_not_hidden(tm
     assert found.split(os.pathsep) == [str(layout.environment / "bin"), "/bin"]
 
 
+def test_programs_in_any_folder_find_the_components(tmp_path: Path) -> None:
+    layout = Layout(tmp_path)
+    once = engine_variables(layout, engine(layout), {"PATH": "/bin", "PYTHONPATH": "/mine"}, "local").values
+    assert once["PYTHONPATH"].split(os.pathsep) == [str(tmp_path), "/mine"]
+    assert engine_variables(layout, engine(layout), once, "local").values["PYTHONPATH"] == once["PYTHONPATH"]
+
+
 def test_evaluating_twice_does_not_grow_the_path(tmp_path: Path) -> None:
     layout = Layout(tmp_path)
     once = engine_variables(layout, engine(layout), {"PATH": "/bin"}, "local").values["PATH"]
