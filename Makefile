@@ -2,10 +2,10 @@
 # PROJECT= taxi (default) or a folder of examples, STACK= (default local), DATA= a folder with real data, PYTHON= 3.11 or 3.12.
 
 PYTHON ?= $(firstword $(foreach name,python3.11 python3.12 python3,$(shell command -v $(name) 2>/dev/null)))
-ARGUMENTS = $(foreach name,PROJECT STACK DATA STOP FORCE,$(if $($(name)),--$(shell echo $(name) | tr A-Z a-z) '$($(name))'))
+ARGUMENTS = $(foreach name,PROJECT STACK DATA EVENTS STOP FORCE,$(if $($(name)),--$(shell echo $(name) | tr A-Z a-z) '$($(name))'))
 
 .DEFAULT_GOAL := help
-.PHONY: up preview abort down env test lint bench logs clean help
+.PHONY: up preview policy abort down env test lint bench logs clean help
 
-up preview abort down env test lint bench logs clean help:
+up preview policy abort down env test lint bench logs clean help:
 	@$(if $(PYTHON),,$(error Python 3.11 or 3.12 is needed and no python3 is on PATH))$(PYTHON) toolchain/bootstrap.py $@ $(ARGUMENTS)

@@ -12,6 +12,7 @@ from types import FrameType
 from toolchain.checks import LINTERS, PYTEST, run_checks
 from toolchain.cleaning import clean
 from toolchain.layout import Layout, project_layout
+from toolchain.policy import judge
 from toolchain.report import Steps, ToolchainError, say
 from toolchain.shell import LOCAL_STACK
 from toolchain.stacks import CommandFailed, Request, abort, down, engine_ready, preview, shell_variables, up
@@ -21,6 +22,7 @@ LOG_LINES = 60
 COMMANDS = {
     "up": "bring everything up: environment, engine, workspace, pipeline, stack; ends in the stack's outputs",
     "preview": "show what `up` would change",
+    "policy": "judge the stack by the policy pack; table, and .local/policy/<stack>.{json,junit.xml,sarif,md}",
     "abort": "end the release that is at work: its next poll puts back what ran before",
     "down": "destroy the stack (STOP=1: stop the embedded workspace too)",
     "env": 'print shell lines: eval "$(make -s env)" gives a shell where pulumi, databricks-sdk and mlflow work',
@@ -35,6 +37,7 @@ VARIABLES = """
 STACK=local  a stack; any other is taken to be on a real workspace
 DATA=        with up, preview: a folder with real data (taxis.csv, telco_churn.csv); sample data when left out
 PROJECT=     taxi (when left out), a folder of examples, or any folder with a Pulumi.yaml
+EVENTS=      with policy: the events of a preview that was made elsewhere
 PYTHON=      Python 3.11 or 3.12; WORKSPACE_PORT= where the embedded workspace is started (8650)
 """
 
@@ -64,6 +67,8 @@ def main(arguments: list[str]) -> int:
         sys.stdout.write(shell_variables(request, os.environ, steps)[1].shell_lines())
     elif command == "bench":
         return subprocess.run([str(layout.python), "-m", "bench"], cwd=layout.root, check=False).returncode
+    elif command == "policy":
+        return _judged(request, options.events, steps)
     elif command in ("lint", "test"):
         return _check(command, request, steps)
     else:
@@ -74,6 +79,13 @@ def main(arguments: list[str]) -> int:
 def _on_stack(command: str, request: Request, steps: Steps) -> None:
     try:
         {"up": up, "preview": preview, "abort": abort, "down": down}[command](request, steps)
+    finally:
+        say(steps.table())
+
+
+def _judged(request: Request, events: str, steps: Steps) -> int:
+    try:
+        return judge(request, events, steps)
     finally:
         say(steps.table())
 
@@ -113,6 +125,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--stack", default=LOCAL_STACK, help="stack (default: %(default)s)")
     parser.add_argument("--data", default="", help="folder with real data; sample data when empty")
+    parser.add_argument("--events", default="", help="with policy: file with a preview's events; none is made then")
     parser.add_argument("--stop", default="", help="with down: anything but empty stops the embedded workspace too")
     parser.add_argument(
         "--force", default="", help="with clean: anything but empty removes the state of real stacks too"

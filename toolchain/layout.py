@@ -62,6 +62,11 @@ class Layout:
         return self.local / "releases"
 
     @property
+    def policy(self) -> Path:
+        """Reports of the policy pack, and the events that they were made of."""
+        return self.local / "policy"
+
+    @property
     def passphrase(self) -> Path:
         return self.local / "passphrase"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -129,12 +129,15 @@ def up(request: Request, steps: Steps) -> None:
         _leave(session)
 
 
-def preview(request: Request, steps: Steps) -> None:
-    """What `up` would change."""
+def preview(
+    request: Request, steps: Steps, arguments: Sequence[str] = (), variables: Mapping[str, str] | None = None
+) -> None:
+    """What `up` would change; `arguments` and `variables` are the engine's, besides its own."""
     session = _ready(request, steps)
+    session = replace(session, environ={**session.environ, **(variables or {})})
     try:
         with steps.step("pulumi preview"):
-            session.pulumi("preview")
+            session.pulumi("preview", *arguments)
     finally:
         _leave(session)
 
