@@ -165,7 +165,11 @@ def test_drifting_predictions_are_caught_in_an_inference_table_that_is_twenty_mi
 
 def test_a_good_release_goes_by_steps_unnoticed_and_back_with_one_call(stack: Stack) -> None:
     stack.users.a_second = 1.0
+    # Two answers are lost on the way: of the first config, which takes effect, and of one that meets the other.
+    stack.world.do("POST", "/_workspace/faults", method="PUT", path=CONFIG, when="after", reset=True, times=1)
+    stack.world.do("POST", "/_workspace/faults", method="PUT", path=CONFIG, when="after", status=500, times=2)
     stack.up(BETTER, LATE)
+    assert [rule["hits"] for rule in stack.world.do("GET", "/_workspace/faults")["faults"]] == [1, 2]
     assert stack.world.split(NAME) == {"fare-1": 0, "fare-2": 100}
     assert stack.users.failed == 0
     assert stack.users.answers["fare-2", 200] > 100

@@ -86,6 +86,9 @@ def outcomes(monkeypatch: pytest.MonkeyPatch, mode: Mode, *, bad: bool) -> Count
         release.fake.fault = Fault(call, mode)
         first = release.up()
         disturbed = release.fake.log[call - 1]
+        if first == "released":
+            assert [put["fare-18"] for put in release.fake.puts[-3:]] == [0, 20, 100]
+            assert len(release.fake.puts) - len(prepared.fake.puts) == 3, "no config is put twice"
         # A version that answers a query with 500 is a version that fails, whoever is to blame.
         ends_before = bad or (mode.startswith("500") and disturbed.endswith("/invocations"))
         if first == "failed":
