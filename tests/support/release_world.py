@@ -56,8 +56,8 @@ class ReleaseWorld:
         self.client.serving_endpoints.create(name, ai_gateway=AiGatewayConfig(inference_table_config=table))
         return str(self.client.serving_endpoints.get(name).id)
 
-    def do(self, method: str, path: str, **body: Any) -> Any:
-        return self.client.api_client.do(method, path, body=body or None)
+    def do(self, verb: str, address: str, /, **body: Any) -> Any:
+        return self.client.api_client.do(verb, address, body=body or None)
 
     def requests(self) -> list[tuple[str, str]]:
         """Method and path of every request since the server was started."""
