@@ -8,6 +8,7 @@ from policies import sources
 from policies.endpoints import DECLARES_ENTITIES, ENDPOINTS, MODEL_SERVING, as_text, declared
 from policies.jobs import JOB
 from policies.reading import UNKNOWN
+from policies.remedies import add_tags_of_a_list, add_tags_of_a_map
 from policies.rule import ADVISORY, LOW, MANDATORY, MEDIUM, OFF, ResourceRule
 from policies.subject import Subject
 
@@ -35,6 +36,10 @@ def _tags(subject: Subject) -> Iterator[str]:
         )
 
 
+def _add_tags(subject: Subject) -> bool:
+    return (add_tags_of_a_list if subject.type in TAGGED_BY_LIST else add_tags_of_a_map)(subject)
+
+
 required_tags_are_set = ResourceRule(
     id="POL-13",
     name="required-tags-are-set",
@@ -50,10 +55,17 @@ required_tags_are_set = ResourceRule(
             "items": {"type": "string"},
             "description": "Tag keys that have to be there.",
             "default": ["environment", "owner", "cost_center"],
-        }
+        },
+        "values": {
+            "type": "object",
+            "additionalProperties": {"type": "string"},
+            "description": "Values of those tags, by which level remediate adds the missing ones.",
+            "default": {},
+        },
     },
     types=TAGGED_BY_LIST | TAGGED_BY_MAP,
     check=_tags,
+    remedy=_add_tags,
 )
 
 

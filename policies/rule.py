@@ -80,11 +80,17 @@ class Rule:
         """
         if self.staging is self.prod:
             return [self._policy(self.name, self.prod, lambda _urn: True)]
-        both = [
-            (self.name, self.prod, is_production),
-            (self.name + TRIAL_SUFFIX, self.staging, lambda urn: not is_production(urn)),
-        ]
-        return [self._policy(name, level, applies) for name, level, applies in both if level is not OFF]
+        policies = []
+        if self.prod is not OFF:
+            policies.append(self._policy(self.name, self.prod, is_production))
+        if self.staging is not OFF:
+            policies.append(self._policy(self.trial_name, self.staging, lambda urn: not is_production(urn)))
+        return policies
+
+    @property
+    def trial_name(self) -> str:
+        """What the engine calls the rule outside production."""
+        return self.name if self.prod in (self.staging, OFF) else self.name + TRIAL_SUFFIX
 
     def _policy(self, name: str, level: EnforcementLevel, applies: Callable[[str], bool]) -> Policy:
         raise NotImplementedError
@@ -104,10 +110,17 @@ class Rule:
 
 @dataclass(frozen=True, kw_only=True)
 class ResourceRule(Rule):
-    """Judges one resource by its inputs and options."""
+    """Judges one resource by its inputs and options.
+
+    Attributes:
+        types: the type tokens that it judges.
+        remedy: changes the properties of a resource so that it keeps the rule, where that is safe; whether it changed
+            any. It runs only where the rule's level is configured as `remediate`.
+    """
 
     types: Collection[str]
     check: Callable[[Subject], Iterable[str]]
+    remedy: Callable[[Subject], bool] | None = None
 
     def _policy(self, name: str, level: EnforcementLevel, applies: Callable[[str], bool]) -> ResourceValidationPolicy:
         def validate(args: ResourceValidationArgs, report: ReportViolation) -> None:
@@ -121,7 +134,18 @@ class ResourceRule(Rule):
                 args.not_applicable(str(waived))
             subject.reader.raise_unknown()
 
-        return ResourceValidationPolicy(validate=validate, **self._metadata(name, level))
+        def remediate(args: ResourceValidationArgs) -> Any:
+            if self.remedy is None or args.resource_type not in self.types or not applies(args.urn):
+                return None
+            subject = Subject(args, Settings(self.schema, args.get_config()))
+            waiver = waiver_of(subject)
+            waived = waiver is not None and waiver.over is None
+            # The properties themselves, never a copy, which would lose what is secret.
+            return args.props if not waived and self.remedy(subject) else None
+
+        return ResourceValidationPolicy(
+            validate=validate, remediate=remediate if self.remedy else None, **self._metadata(name, level)
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

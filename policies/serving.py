@@ -17,7 +17,8 @@ from policies.endpoints import (
     names_endpoint,
 )
 from policies.reading import UNKNOWN, Reader
-from policies.rule import ADVISORY, HIGH, LOW, MANDATORY, MEDIUM, OFF, ResourceRule, StackRule
+from policies.remedies import say_scale_to_zero
+from policies.rule import ADVISORY, HIGH, LOW, MANDATORY, MEDIUM, OFF, ResourceRule, StackRule, is_production
 from policies.subject import Stack, Subject
 
 SMOKE_QUERY = "pulumi-python:dynamic/serving:SmokeQuery"
@@ -177,6 +178,15 @@ def _explicit_zero(subject: Subject) -> Iterator[str]:
             )
 
 
+def _say_zero(subject: Subject) -> bool:
+    """What the pack itself wants where it is left out: scale to zero in trials, none in production."""
+    if subject.type != MODEL_SERVING:
+        return False
+    entities = enumerate(declared(subject).entities)
+    custom = [number for number, entity in entities if entity.is_custom and "servedEntities" in entity.path]
+    return say_scale_to_zero(subject, not is_production(subject.urn), custom)
+
+
 scale_to_zero_is_explicit = ResourceRule(
     id="POL-23",
     name="scale-to-zero-is-explicit",
@@ -188,6 +198,7 @@ scale_to_zero_is_explicit = ResourceRule(
     source=sources.SCALE_TO_ZERO_UNSET,
     types=DECLARES_ENTITIES,
     check=_explicit_zero,
+    remedy=_say_zero,
 )
 
 
