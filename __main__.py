@@ -7,9 +7,9 @@ from __future__ import annotations
 import pulumi
 
 from components.alerts import ServingAlerts
-from components.config import OBSERVED
+from components.alias_ladder import check_coherence, stack_aliases
 from components.cost import estimate
-from components.dynamic import ModelAlias, ModelAliasArgs, SmokeQuery, SmokeQueryArgs
+from components.dynamic import SmokeQuery, SmokeQueryArgs
 from components.inference_table import check_location, gateway_of, inference_table_of
 from components.monitor import InferenceMonitor
 from components.online_store import FeatureOnlineStore, FeatureOnlineStoreArgs
@@ -27,6 +27,7 @@ client = connect()
 versions = resolve_aliases(config.model, client)
 entities = served_entities(config.endpoint, config.model, versions, scale_to_zero=config.scale_to_zero)
 check_versions_exist(config.model.name, entities, versions, client)
+check_coherence(config.model, versions, entities)
 inference_table = inference_table_of(config)
 check_location(config.endpoint.name, inference_table, client)
 
@@ -112,21 +113,13 @@ proof = (
         pulumi.ResourceOptions(depends_on=[endpoint, *tables]),
     )
 )
-aliases = {
-    alias: ModelAlias(
-        alias,
-        ModelAliasArgs(
-            model=config.model.name,
-            alias=alias,
-            version=versions[alias],
-            evidence=evidence_of(proof),
-            on_delete=config.defaults.alias_on_delete,
-        ),
-        pulumi.ResourceOptions(depends_on=[proof]),
-    )
-    for alias, stated in config.model.aliases.items()
-    if stated != OBSERVED
-}
+aliases = stack_aliases(
+    config.model,
+    versions,
+    evidence=evidence_of(proof),
+    on_delete=config.defaults.alias_on_delete,
+    depends_on=[proof],
+)
 
 monitor = None
 if config.monitor is not None and endpoint.payload_table is not None:

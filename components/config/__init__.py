@@ -17,6 +17,7 @@ from components.config.endpoint import (
 from components.config.features import FeatureTableConfig, OnlineStoreConfig
 from components.config.fields import NEWEST, OBSERVED
 from components.config.monitor import MonitorConfig
+from components.config.promotion import AliasPromotionConfig, PromotedFromConfig
 from components.config.rollout import ErrorBudgetConfig, GateConfig, RolloutConfig
 from components.config.smoke import SmokeConfig, SmokeExpectationConfig, SmokeQueryConfig
 from components.config.stack import StackConfig
@@ -25,6 +26,7 @@ __all__ = [
     "NEWEST",
     "OBSERVED",
     "AlertsConfig",
+    "AliasPromotionConfig",
     "EndpointConfig",
     "ErrorBudgetConfig",
     "FeatureTableConfig",
@@ -35,6 +37,7 @@ __all__ = [
     "NotificationsConfig",
     "OnlineStoreConfig",
     "PermissionConfig",
+    "PromotedFromConfig",
     "RateLimitConfig",
     "RolloutConfig",
     "ServedEntityConfig",

@@ -21,6 +21,7 @@ from components.config.fields import (
     Section,
     Version,
 )
+from components.config.promotion import AliasPromotionConfig, PromotedFromConfig, check_ladder
 from components.config.rollout import RolloutConfig
 from components.names import (
     ThreePartName,
@@ -45,6 +46,19 @@ class ModelConfig(Section):
             "never written."
         ),
     )
+    ladder: list[str] = Field(
+        default_factory=list,
+        description=(
+            "Aliases in the order in which a version climbs them, lowest first, for example challenger, champion, "
+            "production. The last one names the version with the most traffic."
+        ),
+    )
+    promotion: dict[str, AliasPromotionConfig] = Field(
+        default_factory=dict, description="Managed alias to the conditions of its moves."
+    )
+    promoted_from: PromotedFromConfig | None = Field(
+        default=None, description="Aliases move only to copies of this version, on the same proof."
+    )
 
     @field_validator("name")
     @classmethod
@@ -59,6 +73,29 @@ class ModelConfig(Section):
             if version not in (NEWEST, OBSERVED):
                 check_version(version)
         return value
+
+    @field_validator("ladder")
+    @classmethod
+    def _rungs(cls, value: list[str]) -> list[str]:
+        return check_ladder(value)
+
+    @model_validator(mode="after")
+    def _promotes_its_own(self) -> ModelConfig:
+        managed = [alias for alias, stated in self.aliases.items() if stated != OBSERVED]
+        if others := [alias for alias in self.promotion if alias not in managed]:
+            raise ValueError(
+                f"promotion has conditions for {', '.join(others)}, which this stack does not manage "
+                f"(it manages {', '.join(managed) or 'none'}); correct the name, or give the alias a version"
+            )
+        if self.promoted_from is not None and self.promoted_from.model == self.name:
+            raise ValueError(
+                f"promotedFrom.model is {self.name} itself; name the model that the version is copied from"
+            )
+        return self
+
+    def settings_of(self, alias: str) -> AliasPromotionConfig:
+        """The conditions of an alias's moves; the defaults where the file has none."""
+        return self.promotion.get(alias, AliasPromotionConfig())
 
 
 class ServedEntityConfig(Section):
