@@ -1,0 +1,92 @@
+"""`python -m pipelines.rag`: see `--help` and examples/rag/README.md."""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from databricks.sdk.errors.base import DatabricksError
+
+from pipelines.connection import connect
+from pipelines.errors import PipelineError
+from pipelines.progress import Progress
+from pipelines.rag.parameters import Parameters
+from pipelines.rag.pipeline import run
+from pipelines.rag.request import Request
+
+# The endpoints of the same workspace that the stack in examples/rag makes from this pipeline's models.
+_EMBEDDER: Final = "rag-embedder"
+_READER: Final = "rag-reader"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the pipeline as the command line says: 0 when all is up to date, 1 with a message on stderr if not."""
+    options = _parser().parse_args(arguments)
+    # MLflow warns of an input example that it cannot try out while the endpoints are not there yet.
+    os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "ERROR")
+    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    try:
+        request = Request(
+            catalog=options.catalog,
+            schema=options.schema,
+            parameters=Parameters(
+                embedding_model=options.embedding_model or _EMBEDDER,
+                llm_endpoint=options.llm_endpoint,
+                own_embeddings=options.embedding_model is None,
+                chunk_size=options.chunk_size,
+                top_k=options.top_k,
+            ),
+            search_endpoint=options.search_endpoint,
+            patience_seconds=options.patience,
+            data=options.data,
+            warehouse_id=options.warehouse_id or os.environ.get("DATABRICKS_WAREHOUSE_ID"),
+            experiment=options.experiment,
+            force=options.force,
+        )
+        run(request, connect(), Progress())
+    except (PipelineError, DatabricksError) as error:
+        print(f"pipelines.rag: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m pipelines.rag",
+        description="Documents to a search index and a registered chatbot that answers from them. "
+        "The workspace and its credentials come from the environment (DATABRICKS_HOST, DATABRICKS_TOKEN).",
+    )
+    parser.add_argument("--catalog", required=True)
+    parser.add_argument("--schema", required=True, help="created when it is not there")
+    parser.add_argument("--data", type=Path, metavar="FOLDER", help="folder with documents (*.md)")
+    parser.add_argument(
+        "--embedding-model",
+        metavar="ENDPOINT",
+        help="an embedding endpoint that is there, such as databricks-bge-large-en (default: train rag_embedder, "
+        f"which the endpoint {_EMBEDDER} is to serve)",
+    )
+    parser.add_argument(
+        "--llm-endpoint",
+        metavar="ENDPOINT",
+        default=_READER,
+        help="chat endpoint that answers, such as databricks-meta-llama-3-1-70b-instruct (default %(default)s)",
+    )
+    parser.add_argument("--chunk-size", type=int, default=500, help="characters (default %(default)s)")
+    parser.add_argument("--top-k", type=int, default=5, help="chunks for an answer (default %(default)s)")
+    parser.add_argument(
+        "--search-endpoint", metavar="NAME", default="rag-search", help="vector search endpoint (default %(default)s)"
+    )
+    parser.add_argument(
+        "--patience", type=float, default=1800.0, metavar="SECONDS", help="for endpoint and index (default %(default)s)"
+    )
+    parser.add_argument("--warehouse-id", metavar="ID", help="SQL warehouse (default: DATABRICKS_WAREHOUSE_ID)")
+    parser.add_argument("--experiment", metavar="PATH", help="MLflow experiment (default /Shared/<model name>)")
+    parser.add_argument("--force", action="store_true", help="make everything anew, new versions too")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())
