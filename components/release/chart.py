@@ -114,13 +114,14 @@ def _line(points: Sequence[tuple[float, float]], colour: str, *, stepped: bool) 
 
 
 def _labels(samples: Sequence[Sample], x: Callable[[float], float], y: Callable[[float], float]) -> list[str]:
-    """What happened, where it happened; one that would lie on the one before is left out."""
-    parts, free = [], 0.0
-    for sample in samples:
-        place = min(x(sample.at) + 4, WIDTH - RIGHT - 7.0 * len(sample.label))
-        if not sample.label or place < free:
+    """What happened, where it happened; one that would lie under the next is left out."""
+    parts, free = [], float(WIDTH)
+    for sample in reversed(samples):
+        width = 7.0 * len(sample.label)
+        place = min(x(sample.at) + 4, WIDTH - RIGHT - width)
+        if not sample.label or place + width > free:
             continue
-        free = place + 7.0 * len(sample.label) + 6
+        free = place - 6
         height = y(sample.percent) + (14 if sample.percent > 80 else -5)
         parts.append(f'<text x="{place:.1f}" y="{height:.1f}" font-size="11">{escape(sample.label)}</text>')
     return parts
@@ -130,10 +131,11 @@ def _time_axis(began: float, ended: float, x: Callable[[float], float], top: flo
     span = ended - began
     unit, name = (60.0, "min") if span >= 240 else (1.0, "s")
     step = _round_up(span / unit / _TICKS)
-    moments = [began + number * step * unit for number in range(int(span / unit / step + 1e-9) + 1)]
+    count = int(span / unit / step + 1e-9) + 1
     return [
-        f'<text x="{x(at):.1f}" y="{top + 18:.1f}" text-anchor="middle">{round((at - began) / unit, 3):g} {name}</text>'
-        for at in (round(moment, 6) for moment in moments)
+        f'<text x="{x(began + number * step * unit):.1f}" y="{top + 18:.1f}" text-anchor="middle">'
+        f"{number * step:g} {name}</text>"
+        for number in range(count)
     ]
 
 
