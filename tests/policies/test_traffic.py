@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from policies.endpoints import MODEL_SERVING
 from policies.traffic import MAX_ENTITIES, traffic_routes_add_up
 from tests.policies.judging import UNKNOWN, Declared, Judgement, judge
+from tests.policies.traffic_cases import TRAFFIC_CASES, TrafficCase
 
 
 def entity(name: Any) -> dict[str, Any]:
@@ -39,6 +40,17 @@ def split(*percentages: Any) -> Judgement:
 @pytest.mark.parametrize("percentages", [(100,), (80.0, 20.0), (100, 0), ("90", "10"), (10,) * 10])
 def test_a_split_that_adds_up_passes(percentages: tuple[Any, ...]) -> None:
     assert split(*percentages) == Judgement([])
+
+
+@pytest.mark.parametrize("case", TRAFFIC_CASES, ids=lambda case: case.name)
+def test_a_split_is_judged_as_the_components_judge_it(case: TrafficCase) -> None:
+    def number(value: Any) -> Any:
+        # The engine hands every number to a policy as a float.
+        return float(value) if type(value) is int else value
+
+    routes = [(name, number(share)) for name, share in case.routes]
+    judgement = judged([entity(name) for name, _ in routes], [route(*one) for one in routes])
+    assert (judgement.violations == []) == case.is_valid, judgement
 
 
 @given(st.lists(st.integers(min_value=0, max_value=100), min_size=1, max_size=MAX_ENTITIES))

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from components.traffic import MAX_SERVED_ENTITIES, Route, TrafficSplit, TrafficSplitError
+from tests.policies.traffic_cases import TRAFFIC_CASES, TrafficCase
 
 
 @st.composite
@@ -14,6 +15,16 @@ def valid_splits(draw: st.DrawFn) -> list[tuple[str, int]]:
     cuts = sorted(draw(st.lists(st.integers(0, 100), max_size=MAX_SERVED_ENTITIES - 1)))
     shares = [after - before for before, after in zip([0, *cuts], [*cuts, 100], strict=True)]
     return [(f"model-{number}", share) for number, share in enumerate(shares)]
+
+
+@pytest.mark.parametrize("case", TRAFFIC_CASES, ids=lambda case: case.name)
+def test_a_split_is_judged_as_the_policy_pack_judges_it(case: TrafficCase) -> None:
+    try:
+        TrafficSplit.of(case.routes)
+    except TrafficSplitError:
+        assert not case.is_valid
+    else:
+        assert case.is_valid
 
 
 @given(valid_splits())
