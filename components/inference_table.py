@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pulumi
 
 from components.ai_gateway import AiGatewayArgs, InferenceTableArgs, RateLimitArgs
-from components.config import EndpointConfig, StackConfig
+from components.config import EndpointConfig, ServingConfig
 from components.dynamic.errors import AbsentError, WorkspaceError, asking
 from components.names import ThreePartName
 
@@ -24,7 +24,7 @@ class InferenceTableError(pulumi.RunError):
     """The inference table that the stack file asks for cannot be had from the endpoint. Shown without a traceback."""
 
 
-def inference_table_of(config: StackConfig) -> InferenceTableArgs | None:
+def inference_table_of(config: ServingConfig) -> InferenceTableArgs | None:
     """The inference table of a stack file, in the stack's own catalog and schema unless it says otherwise."""
     table = config.endpoint.inference_table
     if table is None:

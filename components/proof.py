@@ -8,7 +8,7 @@ from typing import Any
 
 import pulumi
 
-from components.config import RolloutConfig, StackConfig
+from components.config import RolloutConfig, ServingConfig
 from components.dynamic import SmokeQuery
 from components.dynamic.rollout_resource import TrafficRollout
 from components.rollout import RolloutArgs
@@ -19,7 +19,7 @@ from components.smoke import smoke_cases
 Proof = SmokeQuery | TrafficRollout
 
 
-def rollout_args(config: StackConfig) -> RolloutArgs | None:
+def rollout_args(config: ServingConfig) -> RolloutArgs | None:
     """How the stack file wants new versions released; None where it has a standing split."""
     rollout = config.endpoint.rollout
     if rollout is None:

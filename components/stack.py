@@ -8,14 +8,14 @@ accepts loopback only.
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 from urllib.parse import urlsplit
 
 import pulumi
 from pulumi.runtime import is_config_secret
 
-from components.config import StackConfig
-from components.config.errors import StackConfigError, parse_stack_config
+from components.config import ServingConfig, StackConfig
+from components.config.errors import Config, StackConfigError, parse_stack_config
 from components.dynamic.client import SETTINGS, WorkspaceConnectionError, workspace_client
 from components.dynamic.errors import WorkspaceError, asking
 from components.environments import ENVIRONMENTS
@@ -27,8 +27,19 @@ CONFIG_KEY = "serving"
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
 
-def load_stack_config() -> StackConfig:
+@overload
+def load_stack_config() -> StackConfig: ...
+
+
+@overload
+def load_stack_config(schema: type[Config]) -> Config: ...
+
+
+def load_stack_config(schema: type[ServingConfig] = StackConfig) -> ServingConfig:
     """The configuration of the stack that is running.
+
+    Args:
+        schema: of the project's stack files, where it is another one than the taxi stack's.
 
     Raises:
         pulumi.RunError: the stack file breaks the schema, or the host is not one that this environment may reach.
@@ -53,7 +64,7 @@ def load_stack_config() -> StackConfig:
             f"one of {', '.join(ENVIRONMENTS)}"
         )
     try:
-        config = parse_stack_config({"environment": stack, **values}, where=where)
+        config = parse_stack_config({"environment": stack, **values}, schema, where=where)
     except StackConfigError as error:
         raise pulumi.RunError(str(error)) from None
     _guard_host(config, stack)
@@ -80,7 +91,7 @@ def connect() -> WorkspaceClient:
         raise pulumi.RunError(str(error)) from None
 
 
-def schema_id_of(config: StackConfig, client: WorkspaceClient) -> str:
+def schema_id_of(config: ServingConfig, client: WorkspaceClient) -> str:
     """The UUID of the stack's schema, which the newer monitoring API knows schemas by.
 
     Raises:
@@ -97,7 +108,7 @@ def schema_id_of(config: StackConfig, client: WorkspaceClient) -> str:
     return found.schema_id
 
 
-def _guard_host(config: StackConfig, stack: str) -> None:
+def _guard_host(config: ServingConfig, stack: str) -> None:
     pinned = pulumi.Config("databricks").get("host")
     if config.defaults.loopback_only:
         host = workspace_host()

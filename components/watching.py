@@ -11,13 +11,13 @@ from components.alerts import (
     ServingAlertsArgs,
     TrafficAlertArgs,
 )
-from components.config import AlertsConfig, MonitorConfig, StackConfig
+from components.config import AlertsConfig, MonitorConfig, ServingConfig
 from components.monitor import CustomMetricArgs, InferenceMonitor, InferenceMonitorArgs
 from components.unpack import LabelSource
 
 
 def monitor_args(
-    config: StackConfig,
+    config: ServingConfig,
     monitor: MonitorConfig,
     payload_table: str,
     *,
@@ -66,7 +66,7 @@ def monitor_args(
 
 
 def alert_args(
-    config: StackConfig, alerts: AlertsConfig, payload_table: str | None, monitor: InferenceMonitor | None
+    config: ServingConfig, alerts: AlertsConfig, payload_table: str | None, monitor: InferenceMonitor | None
 ) -> ServingAlertsArgs:
     """The alerts of a stack. The schema has seen to it that what they ask is there.
 

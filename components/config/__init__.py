@@ -20,7 +20,7 @@ from components.config.monitor import MonitorConfig
 from components.config.promotion import AliasPromotionConfig, PromotedFromConfig
 from components.config.rollout import ErrorBudgetConfig, GateConfig, RolloutConfig
 from components.config.smoke import SmokeConfig, SmokeExpectationConfig, SmokeQueryConfig
-from components.config.stack import StackConfig
+from components.config.stack import ServingConfig, StackConfig
 
 __all__ = [
     "NEWEST",
@@ -41,6 +41,7 @@ __all__ = [
     "RateLimitConfig",
     "RolloutConfig",
     "ServedEntityConfig",
+    "ServingConfig",
     "SmokeConfig",
     "SmokeExpectationConfig",
     "SmokeQueryConfig",

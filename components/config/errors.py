@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator, Mapping
-from typing import Any, get_args
+from typing import Any, TypeVar, get_args, overload
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from components.config.stack import StackConfig
+from components.config.stack import ServingConfig, StackConfig
 
 # What other tools and older documents call things that this schema refuses, and the way out.
 RETIRED = {
@@ -32,34 +32,47 @@ _FIXES = {
     "too_short": "; name at least one",
 }
 
+Config = TypeVar("Config", bound=ServingConfig)
+
 
 class StackConfigError(Exception):
     """A stack file breaks the schema; the message lists every mistake."""
 
 
-def parse_stack_config(values: Mapping[str, Any], *, where: str) -> StackConfig:
+@overload
+def parse_stack_config(values: Mapping[str, Any], *, where: str) -> StackConfig: ...
+
+
+@overload
+def parse_stack_config(values: Mapping[str, Any], schema: type[Config], *, where: str) -> Config: ...
+
+
+def parse_stack_config(
+    values: Mapping[str, Any], schema: type[ServingConfig] = StackConfig, *, where: str
+) -> ServingConfig:
     """The checked configuration of a stack.
 
     Args:
         values: the object under `<project>:serving`.
+        schema: of the project's stack files; the taxi stack's when left out.
         where: how the stack file calls that object, for messages.
 
     Raises:
         StackConfigError: naming every mistake with its path, the value and the fix.
     """
     try:
-        return StackConfig.model_validate(dict(values))
+        return schema.model_validate(dict(values))
     except ValidationError as error:
-        lines = [line for detail in error.errors(include_url=False) for line in _lines(detail)]
+        lines = [line for detail in error.errors(include_url=False) for line in _lines(detail, schema)]
         count = f"{len(lines)} mistake{'s' if len(lines) > 1 else ''}"
         raise StackConfigError("\n".join([f"{where} has {count}:", *(f"  - {line}" for line in lines)])) from None
 
 
-def _lines(detail: ErrorDetails) -> Iterator[str]:
+def _lines(detail: ErrorDetails, schema: type[BaseModel]) -> Iterator[str]:
     path = _path(detail["loc"])
     kind, value = detail["type"], detail["input"]
     if kind == "extra_forbidden":
-        yield f"{path}: {_unknown_key(detail['loc'])}"
+        yield f"{path}: {_unknown_key(detail['loc'], schema)}"
     elif kind == "missing":
         yield f"{path}: is missing; add it"
     elif kind == "value_error":
@@ -86,18 +99,18 @@ def _path(loc: tuple[int | str, ...]) -> str:
     return path
 
 
-def _unknown_key(loc: tuple[int | str, ...]) -> str:
+def _unknown_key(loc: tuple[int | str, ...], schema: type[BaseModel]) -> str:
     key = str(loc[-1])
     if key in RETIRED:
         return f"{key!r} is refused: {RETIRED[key]}"
-    known = _known_keys(loc[:-1])
+    known = _known_keys(loc[:-1], schema)
     close = difflib.get_close_matches(key, known, n=1)
     hint = f"; did you mean {close[0]!r}?" if close else ""
     return f"unknown key {key!r}{hint} Known here: {', '.join(known)}"
 
 
-def _known_keys(loc: tuple[int | str, ...]) -> list[str]:
-    section: type[BaseModel] = StackConfig
+def _known_keys(loc: tuple[int | str, ...], schema: type[BaseModel]) -> list[str]:
+    section = schema
     for part in loc:
         if isinstance(part, str):
             section = _section_behind(section, part) or section

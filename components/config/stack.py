@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Literal
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -26,8 +26,8 @@ from components.names import (
 )
 
 
-class StackConfig(Section):
-    """A stack: one endpoint, the features and the model behind it, and what watches it."""
+class ServingConfig(Section):
+    """One endpoint, the model behind it, and what watches it: what the stack files of all projects have in common."""
 
     environment: Literal["local", "staging", "prod"]
     catalog: Catalog
@@ -36,8 +36,6 @@ class StackConfig(Section):
     serving_principal: Filled = Field(
         description="Gets SELECT on online tables and EXECUTE on the model. An endpoint runs as its creator."
     )
-    online_store: OnlineStoreConfig
-    feature_tables: list[FeatureTableConfig] = Field(min_length=1)
     model: ModelConfig
     endpoint: EndpointConfig
     smoke: SmokeConfig
@@ -45,15 +43,8 @@ class StackConfig(Section):
     alerts: AlertsConfig | None = None
 
     @model_validator(mode="after")
-    def _across_fields(self) -> StackConfig:
-        problems = [
-            *self._alias_problems(),
-            *self._version_problems(),
-            *self._table_problems(),
-            *self._monitor_problems(),
-            *self._alert_problems(),
-        ]
-        if problems:
+    def _across_fields(self) -> Self:
+        if problems := list(self._problems()):
             raise ValueError("\n".join(problems))
         return self
 
@@ -70,6 +61,13 @@ class StackConfig(Section):
     def qualified(self, table: str) -> str:
         """The three-part name of a table that may have been named by its last part."""
         return str(ThreePartName.parse(table if "." in table else f"{self.catalog}.{self.schema_name}.{table}"))
+
+    def _problems(self) -> Iterator[str]:
+        """Everything that is wrong between fields; a project's own schema adds to it."""
+        yield from self._alias_problems()
+        yield from self._version_problems()
+        yield from self._monitor_problems()
+        yield from self._alert_problems()
 
     def _alias_problems(self) -> list[str]:
         known = ", ".join(sorted(self.model.aliases))
@@ -90,21 +88,6 @@ class StackConfig(Section):
             if version == NEWEST
         ]
 
-    def _table_problems(self) -> Iterator[str]:
-        """Names that are none, and tables that would be declared twice: the engine would end in a traceback."""
-        seen: dict[str, str] = {}
-        for number, table in enumerate(self.feature_tables):
-            for key, name in (("source", table.source), ("onlineName", table.online_name or f"{table.source}_online")):
-                path = f"featureTables[{number}].{key}"
-                try:
-                    full_name = self.qualified(name)
-                except InvalidNameError as error:
-                    yield f"{path}: {error}"
-                    break
-                other = seen.setdefault(full_name.lower(), path)
-                if other != path:
-                    yield f"{path}: {full_name} is {other} already; name every table once"
-
     def _monitor_problems(self) -> list[str]:
         if self.monitor is not None and self.endpoint.inference_table is None:
             return [
@@ -122,3 +105,29 @@ class StackConfig(Section):
             )
         if self.alerts.asks_the_monitor and self.monitor is None:
             yield "alerts: drift and quality are read from the monitor's tables; add monitor or remove them"
+
+
+class StackConfig(ServingConfig):
+    """A stack: one endpoint, the features and the model behind it, and what watches it."""
+
+    online_store: OnlineStoreConfig
+    feature_tables: list[FeatureTableConfig] = Field(min_length=1)
+
+    def _problems(self) -> Iterator[str]:
+        yield from super()._problems()
+        yield from self._table_problems()
+
+    def _table_problems(self) -> Iterator[str]:
+        """Names that are none, and tables that would be declared twice: the engine would end in a traceback."""
+        seen: dict[str, str] = {}
+        for number, table in enumerate(self.feature_tables):
+            for key, name in (("source", table.source), ("onlineName", table.online_name or f"{table.source}_online")):
+                path = f"featureTables[{number}].{key}"
+                try:
+                    full_name = self.qualified(name)
+                except InvalidNameError as error:
+                    yield f"{path}: {error}"
+                    break
+                other = seen.setdefault(full_name.lower(), path)
+                if other != path:
+                    yield f"{path}: {full_name} is {other} already; name every table once"
