@@ -9,11 +9,10 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from importlib import resources
 from importlib.resources.abc import Traversable
-from typing import Any, Final, cast
+from typing import Final
 
 from databricks.sdk import WorkspaceClient
 from databricks.sdk.errors import NotFound
-from databricks.sdk.service.catalog import ModelVersionInfoStatus
 
 from pipelines.sql import SqlRunner
 from pipelines.taxi.features import FEATURE_TABLES
@@ -22,9 +21,6 @@ from pipelines.taxi.parameters import Parameters
 # Names without dots: Unity Catalog takes none in the tags of a model version.
 TABLES_DIGEST: Final = "taxi_tables_digest"
 MODEL_DIGEST: Final = "taxi_model_digest"
-# Versions are read newest first, one request each.
-_VERSIONS_READ: Final = 20
-_GET_VERSION: Final = "/api/2.0/mlflow/unity-catalog/model-versions/get"
 
 _TABLE_CODE: Final = (
     "trips.py",
@@ -70,29 +66,6 @@ def tables_are_fresh(workspace: WorkspaceClient, schema: str, digest: str) -> bo
 def mark_tables(warehouse: SqlRunner, digest: str) -> None:
     """Remember what the tables are made of; an empty digest says that they are being rewritten."""
     warehouse.run(f"ALTER TABLE trips SET TBLPROPERTIES ('{TABLES_DIGEST}' = '{digest}')")
-
-
-def find_version(workspace: WorkspaceClient, full_name: str, digests: Mapping[str, str]) -> str | None:
-    """The number of the newest READY version of `full_name` whose tags hold `digests`; None when there is none."""
-    try:
-        found = list(workspace.model_versions.list(full_name))
-    except NotFound:
-        return None
-    numbers = sorted((v.version for v in found if v.version and v.status is ModelVersionInfoStatus.READY), reverse=True)
-    for number in numbers[:_VERSIONS_READ]:
-        tags = _tags(workspace, full_name, str(number))
-        if all(tags.get(name) == digest for name, digest in digests.items()):
-            return str(number)
-    return None
-
-
-def _tags(workspace: WorkspaceClient, full_name: str, version: str) -> dict[str, str]:
-    # The request of MLflow's own client (mlflow 3.17.2, store/_unity_catalog/registry/rest_store.py). The SDK has no
-    # call that gives a version's tags, and importing MLflow would take longer than all the rest of a run that has
-    # nothing to do.
-    answer = workspace.api_client.do("GET", _GET_VERSION, query={"name": full_name, "version": version})
-    document = cast("dict[str, Any]", answer)
-    return {tag["key"]: tag["value"] for tag in document["model_version"].get("tags", [])}
 
 
 def _digest(code: tuple[str, ...], *more: str) -> str:

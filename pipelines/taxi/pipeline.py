@@ -1,10 +1,9 @@
 """The steps in order: trips, features, model, registration; each only when something it depends on has changed."""
 
 from databricks.sdk import WorkspaceClient
-from databricks.sdk.errors import NotFound
 
-from pipelines.errors import PipelineError
 from pipelines.progress import Progress
+from pipelines.schemas import ensure_schema
 from pipelines.sql import Warehouse, find_warehouse
 from pipelines.taxi.features import (
     DROPOFF,
@@ -17,7 +16,6 @@ from pipelines.taxi.features import (
 from pipelines.taxi.freshness import (
     MODEL_DIGEST,
     TABLES_DIGEST,
-    find_version,
     mark_tables,
     model_digest,
     tables_are_fresh,
@@ -26,6 +24,7 @@ from pipelines.taxi.freshness import (
 from pipelines.taxi.ingest import Source, choose_source, create_trips
 from pipelines.taxi.parameters import packages
 from pipelines.taxi.request import Request
+from pipelines.versions import find_version
 
 
 def run(request: Request, workspace: WorkspaceClient, progress: Progress) -> str:
@@ -58,7 +57,7 @@ def _make_tables(
     request: Request, workspace: WorkspaceClient, warehouse: Warehouse, source: Source, digest: str, progress: Progress
 ) -> None:
     batch = source.read()
-    ensure_schema(request, workspace)
+    ensure_schema(workspace, request.catalog, request.schema)
     create_trips(warehouse)
     mark_tables(warehouse, "")
     batch.write(warehouse)
@@ -73,20 +72,3 @@ def _make_tables(
         rows = compute(warehouse)
         progress.say("features", f"{rows} rows in {full_name}, keys {', '.join(table.primary_keys)}")
     mark_tables(warehouse, digest)
-
-
-def ensure_schema(request: Request, workspace: WorkspaceClient) -> None:
-    """Create the schema unless it is there. Raises PipelineError when its catalog is missing."""
-    try:
-        workspace.schemas.get(request.full_schema)
-        return
-    except NotFound:
-        pass
-    try:
-        workspace.catalogs.get(request.catalog)
-    except NotFound as error:
-        raise PipelineError(
-            f"Catalog {request.catalog} is not on {workspace.config.host}. "
-            f"Create it (CREATE CATALOG {request.catalog}), ask for USE CATALOG on it, or name another with --catalog."
-        ) from error
-    workspace.schemas.create(name=request.schema, catalog_name=request.catalog)

@@ -26,13 +26,12 @@ from databricks.sdk.service.sql import (
 )
 
 from pipelines.errors import PipelineError
+from pipelines.schemas import ensure_schema
 from pipelines.sql import Warehouse, find_warehouse
-from pipelines.taxi import pipeline
 from pipelines.taxi.__main__ import main
 from pipelines.taxi.features import PICKUP, check_schema
 from pipelines.taxi.freshness import model_digest, tables_digest
 from pipelines.taxi.parameters import Parameters, packages
-from pipelines.taxi.request import Request
 
 
 def client(**services: Any) -> Any:
@@ -119,7 +118,7 @@ def test_a_missing_catalog_is_named_with_what_to_do() -> None:
 
     nowhere = client(schemas=SimpleNamespace(get=missing), catalogs=SimpleNamespace(get=missing))
     with pytest.raises(PipelineError, match=r"Catalog nowhere is not on .*CREATE CATALOG nowhere"):
-        pipeline.ensure_schema(Request(catalog="nowhere", schema="taxi"), nowhere)
+        ensure_schema(nowhere, "nowhere", "taxi")
 
 
 def test_the_digests_follow_source_parameters_and_packages() -> None:

@@ -1,0 +1,84 @@
+"""The step that trains, judges, logs and registers a churn model."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final, cast
+
+import mlflow
+from databricks.sdk import WorkspaceClient
+from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
+
+from pipelines.churn import training
+from pipelines.churn.request import Request
+from pipelines.churn.tables import feature_table_id
+from pipelines.errors import PipelineError
+from pipelines.progress import Progress
+from pipelines.registration import register_feature_model
+from pipelines.sql import SqlRunner
+
+TRACKING: Final = "databricks"
+REGISTRY: Final = "databricks-uc"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Made:
+    """A registered version, with what it says of the customers it has not seen (customer id to prediction)."""
+
+    version: str
+    predictions: Mapping[str, str]
+
+
+def make_model(
+    request: Request,
+    workspace: WorkspaceClient,
+    warehouse: SqlRunner,
+    method: str,
+    digests: Mapping[str, str],
+    progress: Progress,
+) -> Made:
+    """Train on the tables as they are and register the model.
+
+    Raises PipelineError with MLflow's own words when the workspace refuses the run or the version.
+    """
+    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    spec = training.feature_spec(request.full_schema, feature_table_id(workspace, request.full_schema))
+    customers = training.training_set(warehouse)
+    trained = training.train(customers, spec, cast("training.Method", method), request.seed)
+    progress.say("model", f"{method}, {trained.train_rows} customers; held out: {trained.quality}")
+
+    mlflow.set_tracking_uri(TRACKING)
+    mlflow.set_registry_uri(REGISTRY)
+    try:
+        with mlflow.start_run(experiment_id=_experiment(request)) as active:
+            workspace_id = workspace.get_workspace_id()
+            model = training.log(trained, spec, workspace_id=workspace_id, digests=digests)
+        commit = active.data.tags.get("mlflow.source.git.commit")
+        tags = {**digests, **_tags(trained), **({"git_sha": commit} if commit else {})}
+        version = register_feature_model(model.model_uri, request.model, tags)
+    except MlflowException as error:
+        raise PipelineError(f"MLflow could not log or register {request.model}: {error}") from error
+    progress.say("registered", f"{request.model} version {version.version}, run {active.info.run_id}")
+    return Made(version=str(version.version), predictions=trained.predictions)
+
+
+def _tags(trained: training.Trained) -> dict[str, str]:
+    quality = trained.quality
+    return {
+        "training_date": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "method": trained.method,
+        "accuracy": f"{quality.accuracy:.6f}",
+        "f1_macro": f"{quality.f1_macro:.6f}",
+        "expected_loss": f"{quality.expected_loss:.6f}",
+        "validation": "passed" if quality.passes else "failed",
+    }
+
+
+def _experiment(request: Request) -> str:
+    client = MlflowClient(TRACKING, REGISTRY)
+    name = request.experiment or f"/Shared/{request.model}"
+    found = client.get_experiment_by_name(name)
+    return str(found.experiment_id if found else client.create_experiment(name))

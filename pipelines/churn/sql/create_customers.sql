@@ -1,0 +1,26 @@
+-- Customers as they came, one row each, as of one moment.
+CREATE TABLE IF NOT EXISTS churn_customers (
+  customer_id STRING,
+  gender STRING,
+  senior_citizen STRING,
+  partner STRING,
+  dependents STRING,
+  tenure DOUBLE,
+  phone_service STRING,
+  multiple_lines STRING,
+  internet_service STRING,
+  online_security STRING,
+  online_backup STRING,
+  device_protection STRING,
+  tech_support STRING,
+  streaming_tv STRING,
+  streaming_movies STRING,
+  contract STRING,
+  paperless_billing STRING,
+  payment_method STRING,
+  monthly_charges DOUBLE,
+  total_charges DOUBLE,
+  churn STRING,
+  split STRING,
+  transaction_ts TIMESTAMP
+)
