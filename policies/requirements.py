@@ -1,4 +1,4 @@
-"""`python -m policies.requirements` writes `requirements.txt` from `uv.lock`: what the pack needs where it stands alone.
+"""`python -m policies.requirements` writes `requirements.txt` from `uv.lock`: all that the pack needs by itself.
 
 `uv export` would give everything that the project needs; the pack needs the policy library and what that needs.
 """
