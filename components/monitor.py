@@ -25,11 +25,19 @@ from components.monitor_apis import (
     quality_monitor,
 )
 from components.names import ThreePartName
-from components.unpack import LabelSource, UnpackedSchema, label_statement, unpack_statement
+from components.unpack import (
+    FeatureSource,
+    LabelSource,
+    UnpackedSchema,
+    feature_statement,
+    label_statement,
+    unpack_statement,
+)
 
-__all__ = ["CustomMetricArgs", "InferenceMonitor", "InferenceMonitorArgs", "LabelSource"]
+__all__ = ["CustomMetricArgs", "FeatureSource", "InferenceMonitor", "InferenceMonitorArgs", "LabelSource"]
 
 UNPACK_TASK = "unpack"
+FEATURE_TASK = "features"
 LABEL_TASK = "labels"
 
 
@@ -65,6 +73,10 @@ class InferenceMonitorArgs:
     """Metrics of one's own, such as what a wrong prediction costs."""
     labels: LabelSource | None = None
     """Where the true values are found when they arrive, however late; without it somebody else fills the column."""
+    features: FeatureSource | None = None
+    """Where columns are found that requests leave out because the endpoint looks them up: without it they stay empty,
+    and so do slices by them.
+    """
     notify_on_failure: Sequence[str] = ()
     """E-mail addresses that hear when the monitor itself fails. Drift needs alerts (components/alerts.py)."""
     api: MonitorApi = "quality_monitors"
@@ -96,6 +108,8 @@ class InferenceMonitor(pulumi.ComponentResource):
         payload = ThreePartName.parse(args.payload_table)
         if args.labels is not None:
             args.labels.check_against(args.schema)
+        if args.features is not None:
+            args.features.check_against(args.schema)
         if args.api == "data_quality" and args.output_schema_id is None:
             raise ValueError("the data_quality API knows schemas by id; give output_schema_id, the UUID of the schema")
         super().__init__("databricks-serving:index:InferenceMonitor", name, None, opts)
@@ -110,9 +124,14 @@ class InferenceMonitor(pulumi.ComponentResource):
             query_text=unpack_statement(payload.sql, unpacked.sql, args.schema),
             opts=child,
         )
+        self.feature_query = (
+            None if args.features is None else _feature_query(name, args, unpacked, args.features, child)
+        )
         self.label_query = None if args.labels is None else _label_query(name, args, unpacked, args.labels, child)
-        label_id = None if self.label_query is None else self.label_query.id
-        self.job = _unpack_job(name, args, self.query.id, label_id, self.table, child)
+        queries = {UNPACK_TASK: self.query, FEATURE_TASK: self.feature_query, LABEL_TASK: self.label_query}
+        self.job = _unpack_job(
+            name, args, {key: query.id for key, query in queries.items() if query is not None}, self.table, child
+        )
         watching = _watching(name, args, unpacked, self.table, child)
         self.monitor = watching.resource
         self.profile_metrics_table = watching.profile_metrics_table
@@ -154,6 +173,19 @@ def _declared_table(
     )
 
 
+def _feature_query(
+    name: str, args: InferenceMonitorArgs, table: ThreePartName, features: FeatureSource, opts: pulumi.ResourceOptions
+) -> databricks.Query:
+    return databricks.Query(
+        f"{name}-features",
+        display_name=f"{args.job_name}-features",
+        description=f"Brings features from {features.table} to {table} where requests left them out.",
+        warehouse_id=args.warehouse_id,
+        query_text=feature_statement(table.sql, features),
+        opts=opts,
+    )
+
+
 def _label_query(
     name: str, args: InferenceMonitorArgs, table: ThreePartName, labels: LabelSource, opts: pulumi.ResourceOptions
 ) -> databricks.Query:
@@ -170,16 +202,15 @@ def _label_query(
 def _unpack_job(
     name: str,
     args: InferenceMonitorArgs,
-    query_id: pulumi.Output[str],
-    label_query_id: pulumi.Output[str] | None,
+    query_ids: Mapping[str, pulumi.Output[str]],
     table: databricks.SqlTable,
     opts: pulumi.ResourceOptions,
 ) -> databricks.Job:
+    # One after the other: two MERGEs of one table at a time would be a conflict.
+    order = list(query_ids)
+    before = dict(zip(order[1:], order, strict=False))
     # In the order of their keys, as the provider keeps them.
-    tasks = [
-        *([_sql_task(LABEL_TASK, args, label_query_id, after=UNPACK_TASK)] if label_query_id is not None else []),
-        _sql_task(UNPACK_TASK, args, query_id),
-    ]
+    tasks = [_sql_task(key, args, query_ids[key], after=before.get(key)) for key in sorted(order)]
     return databricks.Job(
         f"{name}-unpack",
         name=args.job_name,

@@ -9,7 +9,7 @@ any time.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from components.names import ThreePartName
@@ -113,6 +113,77 @@ class LabelSource:
                 f"labels of {self.table} are found by {', '.join(unknown)}, which the unpacked table does not have; "
                 f"it has {', '.join(schema.columns())}"
             )
+
+
+@dataclass(frozen=True, kw_only=True)
+class FeatureSource:
+    """A feature table that knows what requests leave out, such as the columns that a monitor slices by."""
+
+    table: str
+    """Its three-part name."""
+    columns: Sequence[str]
+    """Its columns that are wanted; the unpacked table has record columns of the same names."""
+    keys: Mapping[str, str]
+    """Its key columns, each with the column of the unpacked table that holds the same value."""
+    time: tuple[str, str] | None = None
+    """Its TIMESERIES column, with the unpacked column that holds a request's moment: the newest row at or before it
+    counts. Where every key has one row, none.
+    """
+
+    def __post_init__(self) -> None:
+        ThreePartName.parse(self.table, what="feature table")
+        if not self.keys or not self.columns:
+            raise ValueError(f"features of {self.table} have no keys or no columns; name both")
+        for column in (*self.columns, *self.keys, *self.keys.values(), *(self.time or ())):
+            if not _COLUMN.fullmatch(column):
+                raise ValueError(f"{column!r} is no column name of {self.table}; use letters, digits and underscores")
+
+    def check_against(self, schema: UnpackedSchema) -> None:
+        """Raises ValueError where the unpacked table does not have the columns that are filled or looked up by."""
+        known = {name.lower() for name in schema.columns()}
+        if unknown := [name for name in (*self.keys.values(), *(self.time or ())[1:]) if name.lower() not in known]:
+            raise ValueError(
+                f"features of {self.table} are found by {', '.join(unknown)}, which the unpacked table does not have; "
+                f"it has {', '.join(schema.columns())}"
+            )
+        records = {name.lower() for name in schema.record_columns}
+        if unknown := [name for name in self.columns if name.lower() not in records]:
+            raise ValueError(
+                f"features {', '.join(unknown)} of {self.table} have no column to go to; add them to record_columns"
+            )
+
+
+def feature_statement(unpacked_table: str, features: FeatureSource) -> str:
+    """The MERGE that fills what requests left out from a feature table; it can run again at any time.
+
+    What a request carried itself stays: that is what the model was given.
+
+    Args:
+        unpacked_table: three-part name of the unpacked table, quoted where SQL needs it.
+    """
+    found_by = " AND ".join(f"f.{theirs} = r.{mine}" for theirs, mine in features.keys.items())
+    picked = {name: f"max(f.{name})" for name in features.columns}
+    if features.time is not None:
+        theirs, mine = features.time
+        found_by += f" AND f.{theirs} <= r.{mine}"
+        picked = {name: f"max_by(f.{name}, f.{theirs})" for name in features.columns}
+    values = ",\n    ".join(f"{value} AS {name}" for name, value in picked.items())
+    missing = " OR ".join(f"r.{name} IS NULL" for name in features.columns)
+    fillable = " OR ".join(f"(u.{name} IS NULL AND f.{name} IS NOT NULL)" for name in features.columns)
+    filled = ", ".join(f"{name} = coalesce(u.{name}, f.{name})" for name in features.columns)
+    return f"""MERGE INTO {unpacked_table} AS u
+USING (
+  SELECT
+    r.{REQUEST_ID},
+    r.{RECORD_INDEX},
+    {values}
+  FROM {unpacked_table} AS r
+  JOIN {ThreePartName.parse(features.table).sql} AS f ON {found_by}
+  WHERE {missing}
+  GROUP BY r.{REQUEST_ID}, r.{RECORD_INDEX}
+) AS f
+ON u.{REQUEST_ID} = f.{REQUEST_ID} AND u.{RECORD_INDEX} = f.{RECORD_INDEX}
+WHEN MATCHED AND ({fillable}) THEN UPDATE SET {filled}"""
 
 
 def label_statement(unpacked_table: str, schema: UnpackedSchema, labels: LabelSource) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 import pulumi
 import pytest
 
-from components.monitor import CustomMetricArgs, InferenceMonitor, InferenceMonitorArgs, LabelSource
+from components.monitor import CustomMetricArgs, FeatureSource, InferenceMonitor, InferenceMonitorArgs, LabelSource
 from components.unpack import UnpackedSchema
 from tests.unit.recording import Recording, record
 
@@ -199,3 +199,21 @@ def test_what_cannot_be_watched_is_refused_before_anything_is_registered(changes
             InferenceMonitor("monitor", args(**changes))
 
     assert record(broken).resources == []
+
+
+def test_features_and_labels_are_brought_one_after_the_other_once_requests_are_unpacked() -> None:
+    schema = UnpackedSchema(
+        record_columns={"pickup_zip": "int", "hour": "int"}, prediction_type="double", label_column="fare_amount"
+    )
+    recording = build(
+        schema=schema,
+        features=FeatureSource(table="c.s.f", columns=["hour"], keys={"zip": "pickup_zip"}),
+        labels=LabelSource(table="c.s.l", column="fare", keys={"zip": "pickup_zip"}),
+    )
+    tasks = recording.one(":Job")["tasks"]
+    assert {task["taskKey"]: task.get("dependsOns") for task in tasks} == {
+        "features": [{"taskKey": "unpack"}],
+        "labels": [{"taskKey": "features"}],
+        "unpack": None,
+    }
+    assert [task["taskKey"] for task in tasks] == sorted(task["taskKey"] for task in tasks)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
-from components.unpack import UnpackedSchema, unpack_statement
+from components.unpack import FeatureSource, UnpackedSchema, unpack_statement
 
 SCHEMA = UnpackedSchema(
     record_columns={"pickup_zip": "int", "trip_distance": "double"},
@@ -51,3 +53,20 @@ def test_a_type_that_is_no_databricks_type_is_refused(kind: str) -> None:
 def test_an_answer_with_fewer_predictions_than_records_does_not_stop_the_unpacking_of_all_others() -> None:
     statement = unpack_statement("c.s.p_payload", "c.s.p_unpacked", SCHEMA)
     assert "CAST(try_element_at(predictions, record_index + 1)" in statement
+
+
+def test_features_go_only_where_there_is_a_column_and_are_found_only_by_one() -> None:
+    schema = UnpackedSchema(record_columns={"customer": "string", "contract": "string"}, prediction_type="string")
+    FeatureSource(table="c.s.f", columns=["contract"], keys={"id": "customer"}).check_against(schema)
+    with pytest.raises(ValueError, match=r"features age of c\.s\.f have no column to go to"):
+        FeatureSource(table="c.s.f", columns=["age"], keys={"id": "customer"}).check_against(schema)
+    with pytest.raises(ValueError, match="are found by at, which the unpacked table does not have"):
+        FeatureSource(table="c.s.f", columns=["contract"], keys={"id": "customer"}, time=("ts", "at")).check_against(
+            schema
+        )
+
+
+@pytest.mark.parametrize("changes", [{"keys": {}}, {"columns": []}, {"columns": ["a; DROP"]}, {"time": ("ts", "a b")}])
+def test_features_without_keys_or_with_names_that_are_none_are_refused(changes: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=r"no keys or no columns|is no column name"):
+        FeatureSource(**{"table": "c.s.f", "columns": ["a"], "keys": {"id": "id"}, **changes})

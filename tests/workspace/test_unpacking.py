@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 from components.names import ThreePartName
-from components.unpack import LabelSource, UnpackedSchema, label_statement, unpack_statement
+from components.unpack import (
+    FeatureSource,
+    LabelSource,
+    UnpackedSchema,
+    feature_statement,
+    label_statement,
+    unpack_statement,
+)
 from tests.support.warehouse import Warehouse
 
 SCHEMA = UnpackedSchema(record_columns={"zip": "int", "miles": "double"}, prediction_type="double")
@@ -63,3 +70,38 @@ def test_labels_arrive_late_are_corrected_and_ambiguous_ones_are_left_alone(sql:
     sql.execute(statement)
     sql.execute(statement)
     assert known() == {"a": "No", "b": "No", "c": None, "d": "Yes"}
+
+
+def test_features_that_requests_left_out_are_those_of_the_time_and_what_a_request_carried_stays(sql: Warehouse) -> None:
+    schema = UnpackedSchema(
+        record_columns={"customer": "string", "at": "timestamp", "contract": "string", "charges": "double"},
+        prediction_type="string",
+    )
+    columns = ", ".join(f"{name} {kind}" for name, kind in schema.columns().items())
+    sql.execute(f"CREATE TABLE f_unpacked ({columns})")
+    sql.execute("CREATE TABLE f_features (id STRING, ts TIMESTAMP, contract STRING, charges DOUBLE)")
+    sql.execute(
+        "INSERT INTO f_features VALUES "
+        "('a', TIMESTAMP'2026-01-01', 'old', 1.0), ('a', TIMESTAMP'2026-02-01', 'new', 2.0)"
+    )
+    sql.execute(
+        "INSERT INTO f_unpacked (request_id, record_index, customer, at, contract) VALUES "
+        "('r1', 0, 'a', TIMESTAMP'2026-01-15', NULL), ('r1', 1, 'a', TIMESTAMP'2026-02-01', NULL), "
+        "('r2', 0, 'a', TIMESTAMP'2026-03-01', 'sent'), ('r3', 0, 'a', TIMESTAMP'2025-01-01', NULL), "
+        "('r4', 0, 'nobody', TIMESTAMP'2026-03-01', NULL)"
+    )
+    features = FeatureSource(
+        table=sql.full("f_features"), columns=["contract", "charges"], keys={"id": "customer"}, time=("ts", "at")
+    )
+    features.check_against(schema)
+    statement = feature_statement(ThreePartName.parse(sql.full("f_unpacked")).sql, features)
+    for _ in range(2):
+        sql.execute(statement)
+        rows = sql.rows("SELECT request_id, record_index, contract, charges FROM f_unpacked ORDER BY 1, 2")
+        assert rows == [
+            ["r1", "0", "old", "1.0"],
+            ["r1", "1", "new", "2.0"],
+            ["r2", "0", "sent", "2.0"],
+            ["r3", "0", None, None],
+            ["r4", "0", None, None],
+        ]
