@@ -1,0 +1,121 @@
+"""The taxi stack under the pack, on the engine, from the stack files as they stand; the workspace is a stub."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+import yaml
+
+from policies.report.findings import Finding, Report, report_of
+from policies.rule import TRIAL_SUFFIX
+from tests.support.engine import PROJECT, EngineProject
+
+FILES = ("Pulumi.yaml", "__main__.py", "components")
+PROVIDER = Path(__file__).with_name("accepting_provider.py")
+
+
+def answers(stack: str) -> dict[str, Any]:
+    """What the workspace has: a READY version of the model, and the feature tables as the stack file wants them."""
+    serving = yaml.safe_load((PROJECT / f"Pulumi.{stack}.yaml").read_text())["config"]["taxi-serving:serving"]
+    number = int(serving["model"]["aliases"]["champion"])
+    version = {"version": number, "status": "READY"}
+    catalog = "/api/2.1/unity-catalog"
+    model = f"{catalog}/models/{serving['model']['name']}"
+    found: dict[str, Any] = {
+        model: {"full_name": serving["model"]["name"], "aliases": []},
+        f"{model}/versions": {"model_versions": [version]},
+        f"{model}/versions/{number}": version,
+    }
+    for table in serving["featureTables"]:
+        name = f"{serving['catalog']}.{serving['schema']}.{table['source']}"
+        key = {"name": "key", "child_columns": table["primaryKeys"]}
+        found[f"{catalog}/tables/{name}"] = {
+            "full_name": name,
+            "columns": [{"name": column, "nullable": False} for column in table["primaryKeys"]],
+            "table_constraints": [{"primary_key_constraint": key}],
+            "properties": {"delta.enableChangeDataFeed": "true"},
+        }
+    return found
+
+
+@pytest.fixture(scope="module")
+def host() -> Iterator[str]:
+    """A workspace where both stacks find what they read, and no endpoint yet."""
+    known = answers("staging") | answers("prod")
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            path = urlsplit(self.path).path
+            absent = {"error_code": "RESOURCE_DOES_NOT_EXIST", "message": f"{path} does not exist"}
+            answer = json.dumps(known.get(path, absent)).encode()
+            self.send_response(200 if path in known else 404)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(answer)))
+            self.end_headers()
+            self.wfile.write(answer)
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
+            return
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def judged(host: str, folder: Path, stack: str) -> Report:
+    project = EngineProject.of_files(
+        folder,
+        (*FILES, f"Pulumi.{stack}.yaml"),
+        stack=stack,
+        config={"databricks:host": host},
+        environ={"DATABRICKS_TOKEN": "dapi-of-nobody"},
+    )
+    project.install_plugin("resource-databricks-v1.118.0", PROVIDER)
+    config = PROJECT / "policies" / "config" / f"{stack}.json"
+    outcome = project.preview("--policy-pack", str(PROJECT / "policies"), "--policy-pack-config", str(config))
+    report = report_of(stack, outcome.events)
+    assert report.finished, outcome
+    assert not report.errors, outcome
+    return report
+
+
+def found(report: Report) -> set[tuple[str, str]]:
+    """Rule and level of what was judged."""
+    return {(shown(one), one.level) for one in report.findings if one.known}
+
+
+def shown(finding: Finding) -> str:
+    return finding.policy.removesuffix(TRIAL_SUFFIX)
+
+
+ADVISED_IN_PROD = {
+    "jobs-have-a-timeout",
+    "production-job-runs-as-a-service-principal",
+    "production-endpoint-is-protected",
+    "production-endpoint-has-a-budget-policy",
+    "usage-is-tracked",
+}
+"""What a careful owner would still add to `Pulumi.prod.yaml` and the components: none of it ends an update."""
+
+
+def test_staging_passes_and_is_advised_of_little(host: str, tmp_path: Path) -> None:
+    report = judged(host, tmp_path / "staging", "staging")
+    assert report.exit_code == 0, report
+    assert report.resources > 20
+    assert found(report) <= {("jobs-have-a-timeout", "advisory"), ("monitor-measures-the-business", "advisory")}
+
+
+def test_prod_lacks_at_most_a_metric_of_the_business(host: str, tmp_path: Path) -> None:
+    """The one thing that ends an update of prod: what a wrong fare costs is for its owner to say."""
+    report = judged(host, tmp_path / "prod", "prod")
+    assert report.resources > 20
+    assert {shown(one) for one in report.mandatory} <= {"monitor-measures-the-business"}
+    assert {rule for rule, level in found(report) if level == "advisory"} <= ADVISED_IN_PROD
