@@ -1,0 +1,20 @@
+# Databricks notebook source
+# Counts the windows of a monitor that break a limit, and hands the number to the next task.
+
+# COMMAND ----------
+
+from databricks.sdk.runtime import dbutils
+
+from pipelines.churn.drift_detection import TASK_VALUE
+from pipelines.churn.drift_job import detect
+
+# The job's parameters, one widget each; the list of them is a parameter too.
+names = dbutils.widgets.get("parameter_names").split(",")
+verdict = detect({name: dbutils.widgets.get(name) for name in names})
+
+# COMMAND ----------
+
+print(verdict)
+dbutils.jobs.taskValues.set(TASK_VALUE, verdict.all_violations_count)
+dbutils.jobs.taskValues.set("outcome", verdict.outcome)
+dbutils.notebook.exit(str(verdict))  # type: ignore[call-arg]  # the SDK declares it without its argument
