@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +10,14 @@ from typing import Any
 
 from components.dynamic.provider import Props, known
 from components.dynamic.smoke_ask import Patience
-from components.dynamic.smoke_suite import SmokeCase, SuiteError, parse_case, suite_digest
+from components.dynamic.smoke_suite import (
+    SmokeCase,
+    SmokeExpectation,
+    SuiteError,
+    expectation_text,
+    parse_case,
+    suite_digest,
+)
 from components.dynamic.waiting import SystemClock
 from components.names import (
     InvalidNameError,
@@ -208,11 +214,14 @@ def _suite(problems: list[tuple[str, str]], queries: Sequence[Props]) -> tuple[l
         problems.append(("queries", f"two queries have one name: {names}; give every query its own"))
     if problems:
         return cases, ""
-    told = [
-        {"name": query["name"], "payload": json.loads(query["payload"]), "expect": json.loads(query["expect"])}
-        for query in queries
-    ]
+    told = [{"name": case.name, "payload": case.payload, "expect": _said(case.expect)} for case in cases]
     return cases, suite_digest(sorted(told, key=lambda query: str(query["name"])))
+
+
+def _said(expect: SmokeExpectation) -> dict[str, Any]:
+    """What an expectation says beyond the defaults: code that can expect more is no other suite."""
+    defaults, values = (json.loads(expectation_text(one)) for one in (SmokeExpectation(), expect))
+    return {name: value for name, value in values.items() if value != defaults[name]}
 
 
 def _settings(inputs: Props) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import replace
 
@@ -365,3 +366,10 @@ def test_a_config_that_somebody_puts_by_hand_in_the_middle_is_left_alone(
     assert [line for line in fake.writes() if line.endswith("/config")] == []
     assert fake.tags == {}
     assert not stack.up("17")
+
+
+def test_an_expectation_that_says_the_defaults_is_no_other_suite(stack: Stack, fake: FakeServing) -> None:
+    (query,) = stack.inputs("17")["queries"]
+    brief = {**query, "expect": json.dumps({"values": [12.5]})}
+    assert not stack.preview("17", queries=[brief])
+    assert stack.preview("17", queries=[{**query, "expect": json.dumps({"values": [12.5], "status": 201})}])
