@@ -34,9 +34,13 @@ class Patience:
     warm_up_seconds: float
     """For the first answer of an entity: a scaled-to-zero one starts first."""
     retries: int
-    """How often an answer of 429 or 503, or a broken connection, is asked again."""
+    """How often an answer of `retry_statuses`, or a broken connection, is asked again."""
     backoff_seconds: float
     """Before the first retry; twice as long before each further one."""
+    retry_statuses: frozenset[int] = RETRIED_STATUSES
+    """Statuses that may pass. A starting entity is always given those of `RETRIED_STATUSES` as well."""
+    retry_seconds: float | None = None
+    """No retry starts later than this after the question was first asked; None leaves it to `retries`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,22 +89,27 @@ class Asker:
         started = self._clock.now()
         limit = max(self._patience.warm_up_seconds, self._patience.timeout_seconds) if cold else None
         longest = _LONGEST_COLD_PAUSE_SECONDS if cold else _LONGEST_PAUSE_SECONDS
+        retried = self._patience.retry_statuses | (RETRIED_STATUSES if cold else frozenset())
         pause, attempts = self._patience.backoff_seconds, 0
         while True:
             attempts += 1
             left = self._patience.timeout_seconds if limit is None else max(limit - (self._clock.now() - started), 1.0)
-            answer, again_after = self._once(path, body, left, attempts)
+            answer, again_after = self._once(path, body, left, attempts, again=retried)
             if answer.status == expected_status or again_after is None:
                 return answer
             wait = max(min(pause, longest), min(again_after, _LONGEST_PAUSE_SECONDS))
             out_of_time = limit is not None and self._clock.now() - started + wait >= limit
             out_of_tries = limit is None and attempts > self._patience.retries
-            if out_of_time or out_of_tries:
+            deadline = self._patience.retry_seconds if limit is None else None
+            too_late = deadline is not None and self._clock.now() - started + wait > deadline
+            if out_of_time or out_of_tries or too_late:
                 return answer
             self._clock.sleep(wait)
             pause *= 2
 
-    def _once(self, path: str, body: str, timeout: float, attempts: int) -> tuple[Answer, float | None]:
+    def _once(
+        self, path: str, body: str, timeout: float, attempts: int, *, again: frozenset[int]
+    ) -> tuple[Answer, float | None]:
         """One attempt, and after how many seconds another one may help; None where none would."""
         import requests
 
@@ -118,7 +127,7 @@ class Asker:
             ) as response:
                 text = self._read(response, started + timeout)
                 status, served_by = response.status_code, response.headers.get(SERVED_BY_HEADER)
-                if status in RETRIED_STATUSES:
+                if status in again:
                     again_after = _seconds(response.headers.get("Retry-After"))
         except requests.ConnectTimeout as error:
             text, again_after = f"{UNREACHED}: {error}", 0.0

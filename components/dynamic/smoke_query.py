@@ -9,24 +9,22 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-import pulumi
 from pulumi.dynamic import (
     CheckFailure,
     CheckResult,
     CreateResult,
     DiffResult,
     ReadResult,
-    Resource,
     UpdateResult,
 )
 
 from components.dynamic.errors import AbsentError, ProviderError
 from components.dynamic.provider import Props, WorkspaceProvider, guarded, is_unknown, known, without_provider
-from components.dynamic.smoke_ask import Patience
+from components.dynamic.smoke_ask import RETRIED_STATUSES, Patience
+from components.dynamic.smoke_golden import golden_case, largest_difference, rows_by_sql
 from components.dynamic.smoke_report import failure_lines, report_folder, write_report
 from components.dynamic.smoke_run import (
     SmokeRun,
@@ -39,9 +37,7 @@ from components.dynamic.smoke_run import (
 from components.dynamic.smoke_suite import (
     SmokeCase,
     SuiteError,
-    expectation_text,
     parse_case,
-    payload_text,
     suite_digest,
 )
 from components.names import InvalidNameError, check_endpoint_name, check_served_entity_name
@@ -50,9 +46,11 @@ PROVIDER_VERSION = "1"
 PASSED = "passed"
 
 # What a suite is. Everything else (time-outs, retries, folders) changes how it is asked and not what was proven.
-_SUITE = ("served_entities", "versions", "traffic", "queries", "triggers", "provider_version")
+_SUITE = ("served_entities", "versions", "traffic", "queries", "golden", "triggers", "provider_version")
 _SECONDS = ("timeout_seconds", "ready_timeout_seconds")
-_AT_LEAST_ZERO = ("warm_up_seconds", "retries", "backoff_seconds", "initial_delay_seconds")
+_AT_LEAST_ZERO = ("warm_up_seconds", "retries", "backoff_seconds", "initial_delay_seconds", "retry_seconds")
+# Of a query that was not answered well; what the caller did wrong does not get better.
+_MAY_PASS = (408, 425, 429, 500, 502, 503, 504)
 
 
 class SmokeQueryProvider(WorkspaceProvider):
@@ -102,7 +100,7 @@ class SmokeQueryProvider(WorkspaceProvider):
 
     def _prove(self, inputs: Props) -> Props:
         endpoint, entities = inputs["endpoint_name"], inputs["served_entities"]
-        cases = [parse_case(query["name"], query["payload"], query["expect"]) for query in inputs["queries"]]
+        cases = [_parsed(query) for query in inputs["queries"]]
         found = require_ready(self.client, endpoint, inputs["ready_timeout_seconds"], self.clock)
         require_coverage(found, endpoint, entities)
         require_declared(found, endpoint, inputs.get("versions") or {}, inputs.get("traffic") or {})
@@ -112,8 +110,19 @@ class SmokeQueryProvider(WorkspaceProvider):
             warm_up_seconds=inputs["warm_up_seconds"],
             retries=int(inputs["retries"]),
             backoff_seconds=inputs["backoff_seconds"],
+            retry_statuses=frozenset(int(status) for status in inputs.get("retry_statuses") or RETRIED_STATUSES),
+            retry_seconds=inputs.get("retry_seconds"),
         )
-        run = ask_everything(self.client, endpoint, entities, cases, patience=patience, clock=self.clock)
+        golden = [self._golden_case(one) for one in inputs.get("golden") or []]
+        run = ask_everything(
+            self.client,
+            endpoint,
+            entities,
+            [*cases, *golden],
+            patience=patience,
+            clock=self.clock,
+            versions=inputs.get("versions") or {},
+        )
         suite = _digest_of(inputs)
         if run.failures:
             self._fail(run, inputs, suite)
@@ -123,13 +132,27 @@ class SmokeQueryProvider(WorkspaceProvider):
             "served_entities": entities,
             "triggers": inputs.get("triggers", {}),
             "suite_digest": suite,
-            "digest": suite_digest({"endpoint": endpoint, "suite": suite, "verdicts": verdicts}),
+            "digest": suite_digest({"endpoint": endpoint, "suite": suite, "verdicts": verdicts, **_rows_of(golden)}),
             "status": PASSED,
             "passed_at": datetime.now(UTC).isoformat(timespec="seconds"),
             "queries_sent": run.sent,
             "latency_ms": run.latencies(),
             "answered_by": dict.fromkeys(entities, "ok"),
+            "golden_difference": _differences(run, [*cases, *golden]),
         }
+
+    def _golden_case(self, spec: Props) -> SmokeCase:
+        rows = rows_by_sql(self.client, spec["warehouse_id"], spec["sql"])
+        try:
+            return golden_case(
+                spec["name"],
+                rows,
+                expected=spec["expected"],
+                tolerance=spec["tolerance"],
+                version=spec.get("version"),
+            )
+        except SuiteError as error:
+            raise ProviderError(str(error), f"Statement: {spec['sql']}") from None
 
     def _fail(self, run: SmokeRun, inputs: Props, suite: str) -> None:
         headline, *details = failure_lines(run)
@@ -175,14 +198,25 @@ class SmokeQueryProvider(WorkspaceProvider):
             return []
         if not queries:
             return [self.failure("queries", "there is no query; ask at least one")]
-        failures, names = [], [query.get("name") for query in queries]
+        golden = [] if is_unknown(inputs.get("golden")) else inputs.get("golden") or []
+        failures, names = [], [query.get("name") for query in (*queries, *golden)]
         if len(set(names)) != len(names):
             failures.append(self.failure("queries", f"two queries have one name: {names}; give every query its own"))
         for query in queries:
             try:
-                parse_case(query.get("name"), query.get("payload"), query.get("expect"))
+                _parsed(query)
             except SuiteError as error:
                 failures.append(self.failure("queries", error))
+        versions = set((known(inputs, "versions") or {}).values())
+        failures.extend(
+            self.failure(
+                "queries",
+                f"{one['name']!r} is for version {one['version']}, and no entity is of it "
+                f"(versions: {', '.join(sorted(versions)) or 'none named'}): it would prove nothing",
+            )
+            for one in (*queries, *golden)
+            if one.get("version") and not is_unknown(inputs.get("versions")) and one["version"] not in versions
+        )
         return failures
 
     def _limits(self, inputs: Props) -> list[CheckFailure]:
@@ -191,15 +225,31 @@ class SmokeQueryProvider(WorkspaceProvider):
         negative = [
             (name, "0 or more") for name in _AT_LEAST_ZERO if values[name] is not None and not values[name] >= 0
         ]
+        statuses = known(inputs, "retry_statuses") or []
         return [
-            self.failure(name, f"is {values[name]:g}, expected {wanted}") for name, wanted in (*too_small, *negative)
+            *(
+                self.failure(name, f"is {values[name]:g}, expected {wanted}")
+                for name, wanted in (*too_small, *negative)
+            ),
+            *(
+                self.failure(
+                    "retry_statuses", f"{status:g} does not pass by itself; use {', '.join(map(str, _MAY_PASS))}"
+                )
+                for status in statuses
+                if status not in _MAY_PASS
+            ),
         ]
 
 
 def _digest_of(inputs: Mapping[str, Any]) -> str:
     """The digest of what decides whether the suite runs again, in a form that formatting and order do not touch."""
     queries = [
-        {"name": query["name"], "payload": json.loads(query["payload"]), "expect": json.loads(query["expect"])}
+        {
+            "name": query["name"],
+            "payload": json.loads(query["payload"]),
+            "expect": json.loads(query["expect"]),
+            **({"version": query["version"]} if query.get("version") else {}),
+        }
         for query in inputs["queries"]
     ]
     return suite_digest(
@@ -210,96 +260,27 @@ def _digest_of(inputs: Mapping[str, Any]) -> str:
             "queries": sorted(queries, key=lambda query: str(query["name"])),
             "triggers": inputs.get("triggers") or {},
             "provider_version": inputs["provider_version"],
+            **({"golden": inputs["golden"]} if inputs.get("golden") else {}),
         }
     )
 
 
-@dataclass(frozen=True, kw_only=True)
-class SmokeQueryArgs:
-    """What a `SmokeQuery` is made of."""
-
-    endpoint_name: pulumi.Input[str]
-    """Serving endpoint. Another one replaces the resource."""
-    served_entities: pulumi.Input[Sequence[str]]
-    """Every served entity that has to prove itself: all that get traffic, and those that are to get some."""
-    queries: Sequence[SmokeCase]
-    """The questions, and what must come back."""
-    versions: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)
-    """Served entity to the model version that it has to be: an entity can keep its name while its version changes. A
-    new one asks again."""
-    traffic: Mapping[str, pulumi.Input[int]] = field(default_factory=dict)
-    """Served entity to the percentage that has to be live. A new one asks again. An update of an endpoint that failed
-    can look done to the engine's next run, which then sends nothing: only the endpoint itself knows."""
-    timeout_seconds: float = 60.0
-    """For one answer of a warm entity."""
-    warm_up_seconds: float = 300.0
-    """For the first answer of each entity: one that is scaled to zero starts first. Its latency is not judged."""
-    ready_timeout_seconds: float = 1200.0
-    """For an update of the endpoint that is still under way."""
-    retries: int = 2
-    """How often an answer of 429 or 503, or a broken connection, is asked again. Nothing else is."""
-    backoff_seconds: float = 5.0
-    """Before the first retry; twice as long before each further one."""
-    initial_delay_seconds: float = 0.0
-    """Between readiness and the first query."""
-    triggers: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)
-    """Whatever else makes a new proof necessary, for example a date. Text, by name."""
-    report_folder: str | None = None
-    """Where a failed run leaves its report; the environment's SMOKE_REPORT_DIR when left out, nowhere without that."""
-    provider_version: str = PROVIDER_VERSION
-    """Version of the provider's behaviour; a new one asks again."""
+def _parsed(query: Mapping[str, Any]) -> SmokeCase:
+    return parse_case(query.get("name"), query.get("payload"), query.get("expect"), query.get("version"))
 
 
-class SmokeQuery(Resource, module="serving", name="SmokeQuery"):
-    """Queries that prove an endpoint. Depend on it with whatever may only happen after the proof."""
+def _rows_of(golden: Sequence[SmokeCase]) -> Props:
+    """What the table said: part of the evidence, and not of what makes the suite run again."""
+    if not golden:
+        return {}
+    return {"golden": [[case.name, case.payload, case.expect.values] for case in golden]}
 
-    endpoint_name: pulumi.Output[str]
-    served_entities: pulumi.Output[list[str]]
-    digest: pulumi.Output[str]
-    """sha256 over endpoint, suite, triggers and verdicts: the evidence. The same suite passed again gives the same
-    one."""
-    suite_digest: pulumi.Output[str]
-    """sha256 over what was asked and expected; another one makes the suite run again."""
-    status: pulumi.Output[str]
-    """`passed`: a run that does not pass leaves no resource."""
-    passed_at: pulumi.Output[str]
-    """When the last run passed (ISO 8601, UTC)."""
-    queries_sent: pulumi.Output[int]
-    """Requests of the last run, retries included."""
-    latency_ms: pulumi.Output[dict[str, Any]]
-    """Of the last run: max and median of the warm answers, the longest cold start, the longest of each query."""
-    answered_by: pulumi.Output[dict[str, str]]
-    """Served entity to `ok`."""
 
-    def __init__(self, name: str, args: SmokeQueryArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        props: Props = {
-            "endpoint_name": args.endpoint_name,
-            "served_entities": args.served_entities,
-            "queries": [
-                {
-                    "name": case.name,
-                    "payload": pulumi.Output.from_input(case.payload).apply(payload_text),
-                    "expect": expectation_text(case.expect),
-                }
-                for case in args.queries
-            ],
-            "versions": dict(args.versions),
-            "traffic": dict(args.traffic),
-            "timeout_seconds": args.timeout_seconds,
-            "warm_up_seconds": args.warm_up_seconds,
-            "ready_timeout_seconds": args.ready_timeout_seconds,
-            "retries": args.retries,
-            "backoff_seconds": args.backoff_seconds,
-            "initial_delay_seconds": args.initial_delay_seconds,
-            "triggers": dict(args.triggers),
-            "report_folder": args.report_folder,
-            "provider_version": args.provider_version,
-            "digest": None,
-            "suite_digest": None,
-            "status": None,
-            "passed_at": None,
-            "queries_sent": None,
-            "latency_ms": None,
-            "answered_by": None,
-        }
-        super().__init__(SmokeQueryProvider(), name, props, opts)
+def _differences(run: SmokeRun, cases: Sequence[SmokeCase]) -> dict[str, float]:
+    """The largest difference of every query whose values were compared with a tolerance."""
+    compared = {case.name for case in cases if case.expect.values is not None and case.expect.absolute_tolerance}
+    found: dict[str, float] = {}
+    for one in run.asked:
+        if one.case.name in compared and (difference := largest_difference(one.case, one.answer.body)) is not None:
+            found[one.case.name] = max(found.get(one.case.name, 0.0), difference)
+    return found

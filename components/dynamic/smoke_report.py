@@ -12,7 +12,7 @@ from typing import Any
 
 from components.dynamic.smoke_diagnosis import diagnose
 from components.dynamic.smoke_run import Asked, SmokeRun
-from components.dynamic.smoke_suite import shape
+from components.dynamic.smoke_suite import expectation_text, shape
 
 FOLDER_VARIABLE = "SMOKE_REPORT_DIR"
 _SHOWN_FAILURES = 3
@@ -75,6 +75,7 @@ def _record(one: Asked) -> dict[str, Any]:
         "target": one.target,
         "path": one.answer.path,
         "payload": shape(one.case.payload),
+        "expected": json.loads(expectation_text(one.case.expect)),
         "status": one.answer.status,
         "answered_by": one.answer.served_by,
         "latency_ms": round(one.answer.latency_ms, 1),

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from components.dynamic import engine
 from components.dynamic.errors import AbsentError, ProviderError, asking
 from components.dynamic.smoke_ask import Answer, Asker, Patience
+from components.dynamic.smoke_latency import CONFIDENCE, upper_bound
 from components.dynamic.smoke_suite import SmokeCase, payload_text, verdict
 from components.dynamic.waiting import Clock, wait_for
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from databricks.sdk.service.serving import ServingEndpointDetailed
 
 _POLL_SECONDS = 5.0
+_SAMPLES_A_LINE = 25
 THROUGH_THE_ENDPOINT = "(through the endpoint)"
 # Facts on ModelServing: a refused or failed update is saved in state as if it had been done.
 _NOT_SENT = (
@@ -48,6 +50,9 @@ class SmokeRun:
     endpoint: str
     asked: list[Asked] = field(default_factory=list)
     sent: int = 0
+    sampled: dict[str, dict[str, float]] = field(default_factory=dict)
+    """Query and served entity to the number of samples and, for each judged percentile, its upper bound in
+    milliseconds."""
 
     @property
     def failures(self) -> list[Asked]:
@@ -56,7 +61,7 @@ class SmokeRun:
     def latencies(self) -> dict[str, Any]:
         """Milliseconds: largest and median of the warm answers, the largest cold start, the largest of each query.
 
-        No percentiles: a handful of answers claims none.
+        Percentiles only where a query took the samples that they need: a handful of answers claims none.
         """
         warm = [one.answer.latency_ms for one in self.asked if not one.cold]
         cold = [one.answer.latency_ms for one in self.asked if one.cold]
@@ -69,6 +74,7 @@ class SmokeRun:
             "median": _rounded(statistics.median(warm)) if warm else 0.0,
             "cold_start": _rounded(max(cold, default=0.0)),
             "queries": {name: _rounded(latency) for name, latency in by_query.items()},
+            **({"percentiles": self.sampled} if self.sampled else {}),
         }
 
 
@@ -174,19 +180,25 @@ def ask_everything(
     patience: Patience,
     clock: Clock,
     through_endpoint: bool = True,
+    versions: Mapping[str, str] | None = None,
 ) -> SmokeRun:
     """Asks every case of every entity directly, then once through the endpoint. Failures are in the run, not raised.
 
+    One question at a time: the engine's server of dynamic providers has four threads, so it never asks more than four
+    endpoints at once, and what is measured is not slowed by the measuring.
+
     Args:
         through_endpoint: False where other entities than these have the traffic.
+        versions: served entity to model version, for cases that are for one version only.
     """
     asker, run = Asker(client, endpoint, patience, clock), SmokeRun(endpoint)
     for entity in (*entities, None) if through_endpoint else entities:
         cold = entity is not None
-        for number, case in enumerate(cases, start=1):
+        fitting = [case for case in cases if _fits(case, [entity] if entity else entities, versions or {})]
+        for number, case in enumerate(fitting, start=1):
             if not engine.is_waiting():
                 raise ProviderError(f"endpoint {endpoint}: stopped asking, because the engine that asked is gone")
-            engine.progress(f"smoke {entity or THROUGH_THE_ENDPOINT}: {case.name} ({number} of {len(cases)})")
+            engine.progress(f"smoke {entity or THROUGH_THE_ENDPOINT}: {case.name} ({number} of {len(fitting)})")
             asked = _ask(asker, entity, entities, case, cold=cold)
             run.asked.append(asked)
             if asked.answer.status is None:
@@ -194,9 +206,45 @@ def ask_everything(
                 break
             if cold and case.expect.max_latency_ms is not None and not asked.problems:
                 run.asked.append(_ask(asker, entity, entities, case, cold=False))
+            if entity is not None and case.expect.samples and not run.asked[-1].problems:
+                _sample(asker, run, entity, case)
             cold = False
     run.sent = asker.sent
     return run
+
+
+def _fits(case: SmokeCase, entities: Sequence[str], versions: Mapping[str, str]) -> bool:
+    return case.version is None or all(versions.get(entity) == case.version for entity in entities)
+
+
+def _sample(asker: Asker, run: SmokeRun, entity: str, case: SmokeCase) -> None:
+    """Asks an entity as often as the case's percentiles need; only a failure becomes part of what was asked."""
+    latencies: list[float] = []
+    # Single answers may be slower than the limit for one: percentiles judge these.
+    unhurried = replace(case, expect=replace(case.expect, max_latency_ms=None))
+    while len(latencies) < case.expect.samples:
+        if not engine.is_waiting():
+            raise ProviderError(f"endpoint {run.endpoint}: stopped asking, because the engine that asked is gone")
+        if len(latencies) % _SAMPLES_A_LINE == 0:
+            engine.progress(f"smoke {entity}: {case.name}, {len(latencies)} of {case.expect.samples} samples")
+        asked = _ask(asker, entity, [entity], unhurried, cold=False)
+        if asked.problems:
+            run.asked.append(asked)
+            return
+        latencies.append(asked.answer.latency_ms)
+    bounds = {percentile: upper_bound(latencies, int(percentile)) for percentile in case.expect.max_percentile_ms}
+    run.sampled[f"{case.name} ({entity})"] = {
+        "samples": len(latencies),
+        **{f"p{percentile}": _rounded(bound) for percentile, bound in bounds.items()},
+    }
+    problems = [
+        f"p{percentile} is at most {bounds[percentile]:.0f} ms ({CONFIDENCE:.0%} sure, {len(latencies)} answers), "
+        f"expected {limit:g} ms"
+        for percentile, limit in case.expect.max_percentile_ms.items()
+        if bounds[percentile] > limit
+    ]
+    if problems:
+        run.asked.append(replace(asked, problems=problems))
 
 
 def _ask(asker: Asker, entity: str | None, entities: Sequence[str], case: SmokeCase, *, cold: bool) -> Asked:

@@ -10,9 +10,12 @@ import hashlib
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
+
+from components.dynamic.smoke_fields import field_problems, type_problems
+from components.dynamic.smoke_latency import PERCENTILES, samples_needed
 
 OK = 200
 # What databricks-sdk 0.156.0 `serving_endpoints.query` sends, one of them a request.
@@ -33,15 +36,24 @@ class SmokeExpectation:
     predictions_count: int | None = None
     """Number of predictions; one for each record of the payload when left out."""
     required_fields: Sequence[str] = ()
-    """Fields of every prediction, dots between levels; of the answer itself where it has no `predictions`."""
+    """Fields of every prediction, dots between levels and a number for a place in a list (`choices.0.message.content`);
+    of the answer itself where it has no `predictions`."""
     values: Sequence[Any] | None = None
     """The predictions themselves, in order. Of an object, the fields named here. NaN equals NaN."""
     absolute_tolerance: float = 0.0
     """Largest accepted difference of a number in `values`."""
     relative_tolerance: float = 0.0
     """Largest accepted difference of a number in `values`, as a share of the larger one."""
+    field_types: Mapping[str, str] = field(default_factory=dict)
+    """Field, as in `required_fields`, to its JSON type: number, integer, string, boolean, array, object; `?` behind it
+    allows null. The field `.` is the prediction itself."""
     max_latency_ms: float | None = None
     """Longest accepted time of an answer once the entity is warm, in milliseconds."""
+    max_percentile_ms: Mapping[str, float] = field(default_factory=dict)
+    """Percentile (`50`, `95`, `99`) to the longest accepted time in milliseconds, of the warm answers of one entity."""
+    samples: int = 0
+    """How many further warm answers of each entity the percentiles are judged from: 59 or more for `95`, 299 for
+    `99`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,8 +64,10 @@ class SmokeCase:
     """Name, unique in the suite; appears in errors and reports."""
     payload: Mapping[str, Any]
     """Body of the request, for example `{"dataframe_records": [{...}]}`."""
-    expect: SmokeExpectation = SmokeExpectation()
+    expect: SmokeExpectation = field(default_factory=SmokeExpectation)
     """What must come back."""
+    version: str | None = None
+    """Model version whose entities are asked, where others are right to answer otherwise; all when left out."""
 
     @classmethod
     def from_file(cls, name: str, path: str | Path, expect: SmokeExpectation | None = None) -> SmokeCase:
@@ -80,7 +94,7 @@ def expectation_text(expect: SmokeExpectation) -> str:
     return json.dumps(asdict(expect), sort_keys=True, separators=(",", ":"))
 
 
-def parse_case(name: Any, payload: Any, expect: Any) -> SmokeCase:
+def parse_case(name: Any, payload: Any, expect: Any, version: str | None = None) -> SmokeCase:
     """A case from the texts that crossed the engine, checked.
 
     Raises:
@@ -95,7 +109,7 @@ def parse_case(name: Any, payload: Any, expect: Any) -> SmokeCase:
     if not isinstance(body, dict):
         raise SuiteError(f"query {name!r}: the payload is a {type(body).__name__}, expected a JSON object")
     try:
-        case = SmokeCase(name=name, payload=body, expect=SmokeExpectation(**expected))
+        case = SmokeCase(name=name, payload=body, expect=SmokeExpectation(**expected), version=version)
     except TypeError as error:
         raise SuiteError(f"query {name!r}: {error}; see SmokeExpectation for what can be expected") from None
     for problem in _problems(case):
@@ -182,6 +196,24 @@ def _problems(case: SmokeCase) -> Iterator[str]:
             yield f"{name} is {getattr(expect, name)!r}; a tolerance is 0 or more"
     if expect.max_latency_ms is not None and not expect.max_latency_ms > 0:
         yield f"max_latency_ms is {expect.max_latency_ms!r}; it is more than 0"
+    yield from type_problems(expect.field_types)
+    yield from _percentile_problems(expect)
+
+
+def _percentile_problems(expect: SmokeExpectation) -> Iterator[str]:
+    known = [str(percentile) for percentile in PERCENTILES]
+    for percentile, limit in expect.max_percentile_ms.items():
+        if percentile not in known:
+            yield f"max_percentile_ms has {percentile!r}; use {', '.join(known)}"
+        elif not limit > 0:
+            yield f"max_percentile_ms.{percentile} is {limit!r}; it is more than 0"
+        elif expect.samples < (needed := samples_needed(int(percentile))):
+            yield (
+                f"p{percentile} cannot be claimed from {expect.samples} samples; set samples to {needed} or more, or "
+                "judge max_latency_ms instead"
+            )
+    if expect.samples and not expect.max_percentile_ms:
+        yield f"{expect.samples} samples are taken for nothing; set max_percentile_ms, or remove samples"
 
 
 def _body_problems(case: SmokeCase, body: str) -> Iterator[str]:
@@ -203,31 +235,9 @@ def _body_problems(case: SmokeCase, body: str) -> Iterator[str]:
     if isinstance(predictions, list) and count is not None and len(predictions) != count:
         yield f"{len(predictions)} predictions, expected {count}"
         return
-    yield from _field_problems(expect.required_fields, answer, predictions)
+    yield from field_problems(expect.required_fields, expect.field_types, answer, predictions)
     if expect.values is not None and isinstance(predictions, list):
         yield from _differences("predictions", list(expect.values), predictions, expect)
-
-
-def _field_problems(fields: Sequence[str], answer: Mapping[str, Any], predictions: Any) -> Iterator[str]:
-    places = (
-        [(f"predictions[{index}]", prediction) for index, prediction in enumerate(predictions)]
-        if isinstance(predictions, list)
-        else [("the answer", answer)]
-    )
-    if fields and not places:
-        yield f"there is no prediction that could have {', '.join(fields)}"
-    for place, value in places:
-        missing = [field for field in fields if not _has(value, field)]
-        if missing:
-            yield f"{place} has no {', '.join(missing)}"
-
-
-def _has(value: Any, field: str) -> bool:
-    for part in field.split("."):
-        if not isinstance(value, dict) or value.get(part) is None:
-            return False
-        value = value[part]
-    return True
 
 
 def _differences(path: str, expected: Any, found: Any, expect: SmokeExpectation) -> Iterator[str]:

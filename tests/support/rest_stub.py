@@ -73,6 +73,8 @@ class RestStub:
     endpoints: dict[str, list[Json]] = field(default_factory=dict)
     sync_states: list[list[str]] = field(default_factory=lambda: [["COMPLETED"]])
     """Of a new pipeline: updates, newest first, as seen by one read after the other; the last stays."""
+    rows: Json = field(default_factory=dict)
+    """What a SQL statement answers: `columns` as name to type, `rows` as lists of texts."""
     answer: Responder = field(default=lambda _: (200, {"predictions": [1.0]}))
     faults: list[Fault] = field(default_factory=list)
 
@@ -295,6 +297,19 @@ def _invoke(stub: RestStub, request: Received, *_: str) -> Reply:
     return stub.answer(request)
 
 
+def _statement(stub: RestStub, request: Received) -> Reply:
+    if not stub.rows:
+        status = {"state": "FAILED", "error": {"message": "TABLE_OR_VIEW_NOT_FOUND"}}
+        return 200, {"statement_id": "s1", "status": status}
+    columns = [{"name": name, "type_name": kind} for name, kind in stub.rows["columns"].items()]
+    return 200, {
+        "statement_id": "s1",
+        "status": {"state": "SUCCEEDED"},
+        "manifest": {"format": "JSON_ARRAY", "schema": {"columns": columns}},
+        "result": {"data_array": stub.rows["rows"][: request.body["row_limit"]]},
+    }
+
+
 def _next(script: list[Any]) -> Any:
     """The next state of a script; the last one stays."""
     return script.pop(0) if len(script) > 1 else script[0]
@@ -320,6 +335,7 @@ _ROUTES: list[tuple[str, str, Callable[..., Reply]]] = [
     ("POST", "/api/2.0/pipelines/([^/]+)/updates", _start_update),
     ("GET", "/api/2.0/serving-endpoints/([^/]+)", _endpoint),
     ("PATCH", "/api/2.0/serving-endpoints/([^/]+)/notifications", _notifications),
+    ("POST", "/api/2.0/sql/statements/?", _statement),
     ("POST", "/serving-endpoints/([^/]+)/invocations", _invoke),
     ("POST", "/serving-endpoints/([^/]+)/served-models/([^/]+)/invocations", _invoke),
 ]

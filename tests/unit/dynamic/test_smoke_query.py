@@ -438,6 +438,8 @@ def test_a_failed_run_leaves_a_redacted_report(
     assert written["status"] == "failed"
     assert [one["target"] for one in written["asked"]] == ["churn-1", "(through the endpoint)"]
     assert written["asked"][0]["problems"] == ["status 500, expected 200"]
+    assert written["asked"][0]["payload"] == "dataframe_records (2) with customer_id, transaction_ts"
+    assert written["asked"][0]["expected"]["status"] == 200
 
 
 def test_the_environment_can_name_the_report_folder(
