@@ -64,9 +64,10 @@ def _inference_table(given: Json, endpoint_name: str, previous: Json | None) -> 
     old = (previous or {}).get("inference_table_config") or {}
     table = {**{field: old[field] for field in ("catalog_name", "schema_name", "table_name_prefix") if field in old}}
     table.update({field: value for field, value in given.items() if value is not None})
-    table.setdefault("table_name_prefix", endpoint_name)
     table.setdefault("enabled", False)
     if table["enabled"]:
+        # A table that was never on has no name, or every client would find one that it did not give.
+        table.setdefault("table_name_prefix", endpoint_name)
         for field in ("catalog_name", "schema_name"):
             if not table.get(field):
                 raise invalid(f"Missing required field: ai_gateway.inference_table_config.{field}")
