@@ -40,6 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 top_k=options.top_k,
             ),
             search_endpoint=options.search_endpoint,
+            monitoring_schema=options.monitoring_schema,
             patience_seconds=options.patience,
             data=options.data,
             warehouse_id=options.warehouse_id or os.environ.get("DATABRICKS_WAREHOUSE_ID"),
@@ -78,6 +79,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--top-k", type=int, default=5, help="chunks for an answer (default %(default)s)")
     parser.add_argument(
         "--search-endpoint", metavar="NAME", default="rag-search", help="vector search endpoint (default %(default)s)"
+    )
+    parser.add_argument(
+        "--monitoring-schema",
+        metavar="NAME",
+        default="monitoring",
+        help="schema of the inference tables, in the same catalog; created when it is not there (default %(default)s)",
     )
     parser.add_argument(
         "--patience", type=float, default=1800.0, metavar="SECONDS", help="for endpoint and index (default %(default)s)"

@@ -64,7 +64,8 @@ def _make(
     from pipelines.rag.registering import Registrar
 
     warehouse = Warehouse(workspace, find_warehouse(workspace, request.warehouse_id), request.catalog, request.schema)
-    ensure_schema(workspace, request.catalog, request.schema)
+    for schema in (request.schema, request.monitoring_schema):
+        ensure_schema(workspace, request.catalog, schema)
     registrar = Registrar(request, workspace, progress)
     made = dict(versions)
     texts = [chunk.text for chunk in chunks]

@@ -17,6 +17,7 @@ class Request:
     schema: str
     parameters: Parameters
     search_endpoint: str
+    monitoring_schema: str
     patience_seconds: float
     data: Path | None = None
     warehouse_id: str | None = None

@@ -19,6 +19,9 @@ from mlflow.types.llm import ChatChoice, ChatCompletionResponse, ChatMessage, To
 MODEL = "rag_reader"
 NOT_FOUND = "The documents do not say."
 SENTENCES = 3
+# Share of the best sentence's score that another one needs to be quoted beside it.
+LEAST = 0.6
+LONGEST_TITLE = 80
 _PASSAGE = re.compile(r"^\[(\d+)\] \([^)]*\) (.+)$", re.MULTILINE)
 _QUESTION = re.compile(r"^Question: (.+)$", re.MULTILINE)
 _WORD = re.compile(r"[a-z0-9]+")
@@ -99,28 +102,33 @@ def answer(prompt: str) -> str:
     """The best sentences of the passages, each followed by the number of its passage."""
     asked = _QUESTION.findall(prompt)
     sentences = [
-        (int(number), sentence) for number, passage in _PASSAGE.findall(prompt) for sentence in _sentences(passage)
+        (int(number), title, sentence)
+        for number, passage in _PASSAGE.findall(prompt)
+        for title, sentence in _sentences(passage)
     ]
     if not asked or not sentences:
         return NOT_FOUND
     question = set(_words(asked[-1]))
-    bags = [set(_words(sentence)) for _, sentence in sentences]
+    bags = [set(_words(sentence)) for _, _, sentence in sentences]
     counts = Counter(word for bag in bags for word in bag)
     weights = {word: math.log(1 + len(bags) / count) for word, count in counts.items()}
-    scored = sorted(
-        ((_score(question & bag, bag, weights), index) for index, bag in enumerate(bags)),
-        key=lambda one: (-one[0], one[1]),
-    )
-    best = [index for score, index in scored[:SENTENCES] if score > 0 and score >= scored[0][0] / 2]
+    scores = [
+        _score(question & bag, bag, weights) * (1 + len(question & set(_words(title))) / (1 + len(question)))
+        for bag, (_, title, _) in zip(bags, sentences, strict=True)
+    ]
+    order = sorted(range(len(scores)), key=lambda index: -scores[index])
+    best = [index for index in order[:SENTENCES] if scores[index] > 0 and scores[index] >= LEAST * scores[order[0]]]
     if not best:
         return NOT_FOUND
-    return " ".join(f"{sentences[index][1]} [{sentences[index][0]}]" for index in best)
+    return " ".join(f"{sentences[index][2]} [{sentences[index][0]}]" for index in best)
 
 
-def _sentences(passage: str) -> list[str]:
-    """The sentences of a passage, without the title in front of them."""
+def _sentences(passage: str) -> list[tuple[str, str]]:
+    """Title and text of each sentence. A sentence under a title that the question names is more likely about it."""
     title, separator, text = passage.partition(": ")
-    return _SENTENCE_END.split(text if separator and len(title) < 80 else passage)
+    if not separator or len(title) >= LONGEST_TITLE:
+        title, text = "", passage
+    return [(title, sentence) for sentence in _SENTENCE_END.split(text)]
 
 
 def _score(shared: set[str], bag: set[str], weights: dict[str, float]) -> float:
