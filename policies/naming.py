@@ -28,7 +28,7 @@ def _three_parts(subject: Subject) -> Iterator[str]:
     if subject.type in DECLARES_ENTITIES:
         # Only a registered model has a version; foundation models of the service are named by one part.
         named += [
-            (f"{entity.path}.entityName", entity.model)
+            (f"{entity.path}.{'modelName' if 'servedModels' in entity.path else 'entityName'}", entity.model)
             for entity in declared(subject).entities
             if entity.is_custom and isinstance(entity.model, str)
         ]
