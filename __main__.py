@@ -18,11 +18,12 @@ from components.outputs import export_outputs
 from components.proof import evidence_of, release_output, rollout_args, served_output, smoke_output, standby_of
 from components.registry import check_versions_exist, resolve_aliases, served_entities
 from components.serving_endpoint import EndpointPermission, ServingEndpoint, ServingEndpointArgs
-from components.smoke import smoke_cases
+from components.smoke import check_suite, golden_queries, smoke_cases
 from components.stack import connect, load_stack_config, schema_id_of
 from components.watching import alert_args, monitor_args
 
 config = load_stack_config()
+check_suite(config)
 client = connect()
 versions = resolve_aliases(config.model, client)
 entities = served_entities(config.endpoint, config.model, versions, scale_to_zero=config.scale_to_zero)
@@ -103,9 +104,14 @@ proof = (
             endpoint_name=endpoint.endpoint_name,
             served_entities=endpoint.served_entity_names,
             queries=smoke_cases(config.smoke),
+            golden=golden_queries(config.smoke, config.warehouse_id),
             timeout_seconds=config.smoke.timeout_seconds,
             warm_up_seconds=config.smoke.warm_up_seconds,
             initial_delay_seconds=config.smoke.initial_delay_seconds,
+            retries=config.smoke.retries,
+            backoff_seconds=config.smoke.backoff_seconds,
+            retry_statuses=config.smoke.retry_statuses,
+            retry_seconds=config.smoke.retry_seconds,
             versions={entity.entity_name: entity.version for entity in entities},
             traffic={entity.entity_name: entity.traffic_percentage for entity in entities},
             triggers={"model": config.model.name},

@@ -19,7 +19,13 @@ from components.config.fields import NEWEST, OBSERVED
 from components.config.monitor import MonitorConfig
 from components.config.promotion import AliasPromotionConfig, PromotedFromConfig
 from components.config.rollout import ErrorBudgetConfig, GateConfig, RolloutConfig
-from components.config.smoke import SmokeConfig, SmokeExpectationConfig, SmokeQueryConfig
+from components.config.smoke import (
+    GoldenConfig,
+    SmokeConfig,
+    SmokeExpectationConfig,
+    SmokeLatencyConfig,
+    SmokeQueryConfig,
+)
 from components.config.stack import ServingConfig, StackConfig
 
 __all__ = [
@@ -31,6 +37,7 @@ __all__ = [
     "ErrorBudgetConfig",
     "FeatureTableConfig",
     "GateConfig",
+    "GoldenConfig",
     "InferenceTableConfig",
     "ModelConfig",
     "MonitorConfig",
@@ -44,6 +51,7 @@ __all__ = [
     "ServingConfig",
     "SmokeConfig",
     "SmokeExpectationConfig",
+    "SmokeLatencyConfig",
     "SmokeQueryConfig",
     "StackConfig",
 ]

@@ -349,6 +349,8 @@ def test_formatting_and_order_do_not_make_another_suite(smoke: SmokeQueryProvide
     again = inputs(SmokeCase(name="bad", payload={"inputs": [1, 2]}), expecting())
     again["queries"][0]["payload"] = json.dumps({"inputs": [1, 2]}, indent=4)
     assert not smoke.diff("churn", state, again).changes
+    again["queries"][1]["expect"] = "{}"
+    assert not smoke.diff("churn", state, again).changes, "what is not expected is no part of the suite"
     assert smoke.diff("churn", state, inputs(expecting(), other)).changes
 
 
