@@ -58,12 +58,14 @@ class WorkspaceServer:
                 raise RuntimeError(f"the workspace did not start:\n{(self.state / 'server.log').read_text()[-4000:]}")
             time.sleep(0.02)
 
-    def stop(self) -> None:
-        """End it the polite way."""
-        if self._process is not None:
-            self._process.terminate()
-            self._process.wait(timeout=30)
-            self._process = None
+    def stop(self) -> int | None:
+        """End it the polite way; returns its exit code, None where none ran."""
+        if self._process is None:
+            return None
+        self._process.terminate()
+        code = self._process.wait(timeout=30)
+        self._process = None
+        return code
 
     def kill(self) -> None:
         """SIGKILL: no shutdown code runs."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -45,14 +44,12 @@ async def lifespan(_):
 
 shutdown.BoundedServer(uvicorn.Config(Starlette(lifespan=lifespan), port=0, log_level="critical")).run()
 """
-# What a stop may take on a machine that does other things too; far below the 30 s of a lost interrupt.
-POLITE_SECONDS = 9.0
+# What a process exits with that had to be ended by force, naming what hung.
+FORCED = 1
 
 
-def seconds_to_stop(server: WorkspaceServer) -> float:
-    started = time.monotonic()
-    server.stop()
-    return time.monotonic() - started
+def log_of(server: WorkspaceServer) -> str:
+    return (server.state / "server.log").read_text()[-4000:]
 
 
 def test_statements_cancelled_before_they_ran_do_not_hold_up_the_end(start_server: START) -> None:
@@ -63,7 +60,7 @@ def test_statements_cancelled_before_they_ran_do_not_hold_up_the_end(start_serve
         sent = client.statement_execution.execute_statement(ENDLESS, "local", wait_timeout="0s")
         client.statement_execution.cancel_execution(str(sent.statement_id))
     client.statement_execution.execute_statement(ENDLESS, "local", wait_timeout="0s")
-    assert seconds_to_stop(server) < POLITE_SECONDS
+    assert server.stop() != FORCED, log_of(server)
 
 
 def test_models_that_load_and_requests_under_way_do_not_hold_up_the_end(start_server: START, tmp_path: Path) -> None:
@@ -89,7 +86,7 @@ def test_models_that_load_and_requests_under_way_do_not_hold_up_the_end(start_se
         assert bad.status_code == 400
         with pytest.raises(httpx.TimeoutException):
             asking.post("/serving-endpoints/slow/invocations", json={"dataframe_records": [{"a": 1.0}]})
-        assert seconds_to_stop(server) < POLITE_SECONDS
+        assert server.stop() != FORCED, log_of(server)
     server.start()
     client = server.client()
     client.api_client.do("PUT", "/_workspace/settings", body={"inference_table_delivery_lag_seconds": 0})

@@ -16,6 +16,7 @@ ARTIFACT_ROOT = "dbfs:/databricks/mlflow-tracking"
 # The folder that Databricks puts logged models in; mlflow's client knows them by it
 # (store/artifact/databricks_logged_model_artifact_repo.py). Open-source servers say "models".
 LOGGED_MODELS_FOLDER = "logged_models"
+CLOSE_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -44,11 +45,18 @@ class StoreOpener:
             return self._stores
 
     def close(self) -> None:
-        with self._lock:
+        """Let go of the stores. Stores that are only being opened are left to the end of the process: nothing is
+        lost.
+        """
+        if not self._lock.acquire(timeout=CLOSE_SECONDS):
+            return
+        try:
             if self._stores is not None:
                 self._stores.tracking.engine.dispose()
                 self._stores.registry.engine.dispose()
                 self._stores = None
+        finally:
+            self._lock.release()
 
 
 def _open(database: Path) -> Stores:

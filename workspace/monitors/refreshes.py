@@ -159,9 +159,10 @@ class Refreshes:
             # A worker that ends would leave every later refresh pending for ever.
             logger.exception("a refresh failed unexpectedly")
             outcome = {"state": FAILED, "message": f"INTERNAL_ERROR: {type(error).__name__}: {error}"}
-        self._change(table_id, number, **outcome, end_time_ms=self._clock.now_ms())
         if outcome["state"] == FAILED:
+            # First, so that whoever sees the failure finds the people told.
             self._failed(table_id, outcome["message"])
+        self._change(table_id, number, **outcome, end_time_ms=self._clock.now_ms())
 
     def _change(self, table_id: str, number: int, **values: Any) -> None:
         def change(found: Document) -> None:
