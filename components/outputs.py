@@ -76,15 +76,16 @@ class StackOutputs(_Document):
     previous_versions: dict[str, str] = Field(
         description="Managed alias to the version before: empty where there was none, its own where it was adopted."
     )
-    payload_table: str | None = Field(description="AI Gateway inference table.")
+    # The engine leaves out an output that is null.
+    payload_table: str | None = Field(default=None, description="AI Gateway inference table.")
     online_store_name: str
     online_table_names: list[str]
     online_table_states: dict[str, str]
     smoke_result: SmokeResultOutput
-    monitor_table: str | None
-    profile_metrics_table: str | None
-    drift_metrics_table: str | None
-    dashboard_id: str | None
+    monitor_table: str | None = None
+    profile_metrics_table: str | None = None
+    drift_metrics_table: str | None = None
+    dashboard_id: str | None = None
     job_ids: dict[str, str]
     alert_ids: dict[str, str] = Field(default_factory=dict, description="Short name of an alert to its id. Since 1.1.")
     cost: CostOutput | None = Field(default=None, description="Since 1.1.")
