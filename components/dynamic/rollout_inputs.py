@@ -73,6 +73,8 @@ class Inputs:
         version = _check(problems, "version", check_version, inputs["version"])
         name = _check(problems, "entity_name", check_served_entity_name, inputs["entity_name"])
         cases, suite = _suite(problems, inputs["queries"])
+        if cases and not any(case.version in (None, version) for case in cases):
+            problems.append(("queries", f"no query is for version {version}, which would go live unasked; add one"))
         plan = Plan()
         try:
             plan = parse_plan(inputs["plan"])
@@ -205,7 +207,7 @@ def _suite(problems: list[tuple[str, str]], queries: Sequence[Props]) -> tuple[l
     cases: list[SmokeCase] = []
     for query in queries:
         try:
-            cases.append(parse_case(query.get("name"), query.get("payload"), query.get("expect")))
+            cases.append(parse_case(query.get("name"), query.get("payload"), query.get("expect"), query.get("version")))
         except SuiteError as error:
             problems.append(("queries", str(error)))
     if not queries:
@@ -215,7 +217,15 @@ def _suite(problems: list[tuple[str, str]], queries: Sequence[Props]) -> tuple[l
         problems.append(("queries", f"two queries have one name: {names}; give every query its own"))
     if problems:
         return cases, ""
-    told = [{"name": case.name, "payload": case.payload, "expect": _said(case.expect)} for case in cases]
+    told = [
+        {
+            "name": case.name,
+            "payload": case.payload,
+            "expect": _said(case.expect),
+            **({} if case.version is None else {"version": case.version}),
+        }
+        for case in cases
+    ]
     return cases, suite_digest(sorted(told, key=lambda query: str(query["name"])))
 
 

@@ -104,6 +104,7 @@ class TrafficRollout(Resource, module="serving", name="TrafficRollout"):
                     "name": case.name,
                     "payload": pulumi.Output.from_input(case.payload).apply(payload_text),
                     "expect": expectation_text(case.expect),
+                    **({} if case.version is None else {"version": case.version}),
                 }
                 for case in args.queries
             ],

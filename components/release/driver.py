@@ -233,6 +233,7 @@ class Driver:
             patience=self._job.patience,
             clock=self._clock,
             through_endpoint=proving or percent_of(state.live, smoke.entity) == WHOLE,
+            versions={name: one.version for name, one in self._job.entities.items()},
         )
         self._run = run
         self._sent += run.sent

@@ -373,3 +373,11 @@ def test_an_expectation_that_says_the_defaults_is_no_other_suite(stack: Stack, f
     brief = {**query, "expect": json.dumps({"values": [12.5]})}
     assert not stack.preview("17", queries=[brief])
     assert stack.preview("17", queries=[{**query, "expect": json.dumps({"values": [12.5], "status": 201})}])
+
+
+def test_a_query_of_one_version_is_asked_of_that_version_only(stack: Stack, fake: FakeServing) -> None:
+    (query,) = stack.inputs("18")["queries"]
+    other = {**query, "name": "of 17", "expect": json.dumps({"values": [99.0]}), "version": "17"}
+    assert stack.up("18", queries=[query, other])
+    with pytest.raises(ProviderError, match="no query is for version 18"):
+        stack.preview("18", queries=[other])
