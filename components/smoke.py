@@ -57,7 +57,7 @@ def check_suite(config: StackConfig) -> None:
         if golden.sql is not None or golden.version is not None:
             raise SmokeSuiteError(
                 f"smoke.golden {golden.name!r}: with endpoint.rollout, golden rows come from a file and are for "
-                "whatever version is released; write the rows to a file and remove `sql` and `version`, or remove the rollout"
+                "whatever version is released; write the rows to a file and remove `sql` and `version`, or the rollout"
             )
 
 

@@ -18,7 +18,7 @@ MODEL = "main.ml.fare"
 PROGRAM = """
 import pulumi
 from components.dynamic import (
-    ModelAlias, ModelAliasArgs, SmokeCase, SmokeExpectation, SmokeQuery, SmokeQueryArgs
+    GoldenQuery, ModelAlias, ModelAliasArgs, SmokeCase, SmokeExpectation, SmokeQuery, SmokeQueryArgs
 )
 
 settings = pulumi.Config()
@@ -35,6 +35,9 @@ smoke = SmokeQuery(
                 expect=SmokeExpectation(values=[12.5], absolute_tolerance=settings.get_float("tolerance") or 0.01),
             )
         ],
+        golden=[
+            GoldenQuery(name="batch", sql="SELECT zip, prediction FROM main.ml.scored", warehouse_id="w1")
+        ] if settings.get_bool("golden") else [],
         timeout_seconds=settings.get_float("timeout") or 60.0,
         warm_up_seconds=0.0,
         retries=0,
@@ -49,6 +52,7 @@ pulumi.export("digest", smoke.digest)
 pulumi.export("evidence", alias.evidence)
 pulumi.export("answered_by", smoke.answered_by)
 pulumi.export("queries_sent", smoke.queries_sent)
+pulumi.export("golden_difference", smoke.golden_difference)
 """
 
 
@@ -173,3 +177,26 @@ def test_an_endpoint_that_is_gone_takes_its_proof_with_it(project: EngineProject
     assert TYPE not in [resource["type"] for resource in project.resources()]
     stub.endpoints["taxi"] = kept
     assert project.up().operations() == [("create", TYPE)]
+
+
+def test_golden_rows_of_a_table_are_part_of_the_proof_and_read_once(project: EngineProject, stub: RestStub) -> None:
+    configure(project, golden="true")
+    stub.rows = {"columns": {"zip": "INT", "prediction": "DOUBLE"}, "rows": [["10110", "12.5"]]}
+    stub.answer = lambda _: (200, {"predictions": [12.5000004]})
+    assert project.preview().ok
+    assert [call for call in stub.calls() if "statements" in call] == []
+    created = project.up()
+    assert created.ok, created
+    assert project.outputs()["golden_difference"]["batch"] == pytest.approx(4e-7)
+    stub.forget()
+    rest = project.up()
+    assert rest.operations() == [], rest
+    assert [call for call in stub.calls() if "statements" in call or "invocations" in call] == []
+
+    configure(project, version="2")
+    stub.endpoints["taxi"] = [endpoint("taxi", {"fare-2": 100})]
+    stub.answer = lambda _: (200, {"predictions": [12.50001]})
+    failed = project.up()
+    assert not failed.ok
+    assert "predictions[0] is 12.50001, expected 12.5 (tolerance 1e-06 absolute" in failed.text
+    assert stub.aliases[MODEL, "champion"] == 1
