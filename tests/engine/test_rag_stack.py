@@ -1,0 +1,104 @@
+"""The chatbot's stack, whole: questions are answered with sources, a second `up` does nothing, a size is changed in
+place, and nothing is left of it in the end.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from databricks.sdk.errors import NotFound
+
+from components.outputs import StackOutputs
+from tests.support.rag import ENDPOINT, MODEL, Rag, prepare
+from tests.support.server import WorkspaceServer
+
+READS = {"GET", "HEAD"}
+SERVING = "databricks:index/modelServing:ModelServing"
+
+
+@pytest.fixture(scope="module")
+def rag(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rag]:
+    """The stack after one `up`, and a second run of the pipeline."""
+    folder: Path = tmp_path_factory.mktemp("rag")
+    server = WorkspaceServer(folder / "workspace")
+    server.start()
+    try:
+        prepare(server)
+        made = Rag.new(server, folder / "project")
+        outcome = made.project.up()
+        assert outcome.ok, outcome
+        yield made
+    finally:
+        server.kill()
+
+
+def test_questions_are_answered_with_the_documents_that_say_so(rag: Rag) -> None:
+    asked = {
+        "What are the key features of Delta Lake?": ("ACID transactions", "delta-lake.md"),
+        "Does moving an alias change what the endpoint serves?": ("version number", "model-registry.md"),
+        "How do I keep the token of a served model secret?": ("double braces", "secrets.md"),
+    }
+    for question, (words, source) in asked.items():
+        found = rag.ask(question)
+        assert words in found["answer"], question
+        assert source in found["sources"], question
+    nothing = rag.ask("Who won the cup in Lisbon?")
+    assert nothing["answer"] == "The documents do not say."
+
+
+def test_the_alias_follows_the_proof_and_the_outputs_keep_the_contract(rag: Rag) -> None:
+    outputs = StackOutputs.model_validate(rag.project.outputs())
+    assert (outputs.endpoint_name, outputs.model_name) == (ENDPOINT, MODEL)
+    assert outputs.payload_table == "main.monitoring.rag_inference_payload"
+    assert outputs.smoke_result.answered_by == {"rag_chatbot-1": "ok"}
+    assert set(outputs.alert_ids) == {"availability", "latency", "tokens"}
+    client = rag.server.client()
+    assert str(client.model_versions.get_by_alias(MODEL, "staging").version) == outputs.resolved_version == "1"
+    query = client.queries.get(rag.project.outputs()["monitoringQueryId"])
+    for words in ("request_count", "avg_latency_ms", "p95_latency_ms", "error_count", "INTERVAL 7 DAYS", "date DESC"):
+        assert words in (query.query_text or "")
+
+
+def test_the_token_is_a_secret_for_the_model_and_nowhere_else(rag: Rag) -> None:
+    client = rag.server.client()
+    config = client.serving_endpoints.get(ENDPOINT).config
+    assert config is not None
+    assert config.served_entities is not None
+    variables = config.served_entities[0].environment_vars or {}
+    assert variables["DATABRICKS_TOKEN"] == "{{secrets/rag-serving-local/token}}"
+    assert rag.server.token not in json.dumps(rag.project.resources())
+    acls = {acl.principal: acl.permission for acl in client.secrets.list_acls("rag-serving-local")}
+    assert acls["sp-serving"].value == "READ"
+
+
+def test_pipeline_and_up_do_nothing_the_second_time(rag: Rag) -> None:
+    assert "up to date" in prepare(rag.server)
+    before = len(rag.sent())
+    outcome = rag.project.up()
+    assert outcome.ok, outcome
+    assert outcome.operations() == []
+    assert {method for method, _ in rag.sent()[before:]} <= READS
+
+
+def test_another_size_is_an_update_of_one_resource_and_destroy_leaves_the_model(rag: Rag) -> None:
+    rag.change(workloadSize="Medium")
+    outcome = rag.project.up()
+    assert outcome.ok, outcome
+    assert outcome.operations() == [("update", SERVING)]
+    client = rag.server.client()
+    config = client.serving_endpoints.get(ENDPOINT).config
+    assert config is not None
+    assert config.served_entities is not None
+    assert config.served_entities[0].workload_size == "Medium"
+
+    gone = rag.project.destroy()
+    assert gone.ok, gone
+    assert rag.project.resources() == [] or {one["type"] for one in rag.project.resources()} <= {"pulumi:pulumi:Stack"}
+    assert [endpoint.name for endpoint in client.serving_endpoints.list()] == []
+    assert [scope.name for scope in client.secrets.list_scopes()] == []
+    assert str(client.model_versions.get(MODEL, 1).version) == "1"
+    with pytest.raises(NotFound):
+        client.model_versions.get_by_alias(MODEL, "staging")

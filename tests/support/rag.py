@@ -1,0 +1,89 @@
+"""The chatbot's stack on the real engine, and a workspace of its own with its index and models."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tests.support.engine import EngineProject
+from tests.support.server import WorkspaceServer
+
+PROJECT = Path(__file__).parents[2]
+EXAMPLE = PROJECT / "examples" / "rag"
+STACK = "local"
+CONFIG_KEY = "rag-serving:serving"
+MODEL = "main.ml_models.rag_chatbot"
+ENDPOINT = "rag-chatbot-endpoint"
+
+
+@dataclass
+class Rag:
+    """A server and a project that talk to each other."""
+
+    server: WorkspaceServer
+    project: EngineProject
+
+    @classmethod
+    def new(cls, server: WorkspaceServer, folder: Path) -> Rag:
+        """A project that was never deployed, on a running server."""
+        folder.mkdir(parents=True)
+        for name in ("Pulumi.yaml", f"Pulumi.{STACK}.yaml", "__main__.py"):
+            shutil.copy2(EXAMPLE / name, folder / name)
+        settings = yaml.safe_load((folder / "Pulumi.yaml").read_text())
+        settings["runtime"]["options"]["virtualenv"] = str(PROJECT / ".venv")
+        (folder / "Pulumi.yaml").write_text(yaml.safe_dump(settings))
+        (folder / ".venv").symlink_to(PROJECT / ".venv")
+        project = EngineProject(folder, STACK, {"PYTHONPATH": str(PROJECT), **credentials(server)})
+        project.create_stack({})
+        return cls(server, project)
+
+    def change(self, **endpoint: Any) -> None:
+        """Other settings of the chatbot's only served entity."""
+        file = self.project.folder / f"Pulumi.{STACK}.yaml"
+        content = yaml.safe_load(file.read_text())
+        content["config"][CONFIG_KEY]["endpoint"]["entities"][0].update(endpoint)
+        file.write_text(yaml.safe_dump(content, sort_keys=False))
+
+    def ask(self, question: str) -> dict[str, Any]:
+        """The one prediction for a question, by plain HTTP."""
+        request = urllib.request.Request(
+            f"{self.server.host}/serving-endpoints/{ENDPOINT}/invocations",
+            data=json.dumps({"dataframe_records": [{"query": question}]}).encode(),
+            headers={"Authorization": f"Bearer {self.server.token}", "Content-Type": "application/json"},
+        )
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            (prediction,) = json.load(answer)["predictions"]
+        return dict(prediction)
+
+    def sent(self) -> list[tuple[str, str]]:
+        """Method and path of every request in the workspace's log."""
+        answer: Any = self.server.client().api_client.do("GET", "/_workspace/requests")
+        return [(entry["method"], entry["path"]) for entry in answer["requests"]]
+
+
+def credentials(server: WorkspaceServer) -> dict[str, str]:
+    return {"DATABRICKS_HOST": server.host, "DATABRICKS_TOKEN": server.token}
+
+
+def prepare(server: WorkspaceServer, *arguments: str) -> str:
+    """Run the pipeline on the project's own documents; what it printed."""
+    environ = {name: value for name, value in os.environ.items() if not name.startswith(("DATABRICKS_", "MLFLOW_"))}
+    done = subprocess.run(
+        [sys.executable, "-m", "pipelines.rag", "--catalog", "main", "--schema", "ml_models", *arguments],
+        cwd=PROJECT,
+        env={**environ, **credentials(server), "MLFLOW_TRACKING_URI": "databricks"},
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
