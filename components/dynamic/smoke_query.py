@@ -8,7 +8,7 @@ a digest: an unchanged suite is not asked again, and refresh asks nothing.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -198,7 +198,7 @@ class SmokeQueryProvider(WorkspaceProvider):
         queries = inputs.get("queries", [])
         if is_unknown(queries):
             return []
-        if not queries:
+        if not queries and not inputs.get("golden"):
             return [self.failure("queries", "there is no query; ask at least one")]
         golden = [] if is_unknown(inputs.get("golden")) else inputs.get("golden") or []
         failures, names = [], [query.get("name") for query in (*queries, *golden)]
@@ -209,16 +209,8 @@ class SmokeQueryProvider(WorkspaceProvider):
                 _parsed(query)
             except SuiteError as error:
                 failures.append(self.failure("queries", error))
-        versions = set((known(inputs, "versions") or {}).values())
-        failures.extend(
-            self.failure(
-                "queries",
-                f"{one['name']!r} is for version {one['version']}, and no entity is of it "
-                f"(versions: {', '.join(sorted(versions)) or 'none named'}): it would prove nothing",
-            )
-            for one in (*queries, *golden)
-            if one.get("version") and not is_unknown(inputs.get("versions")) and one["version"] not in versions
-        )
+        if not is_unknown([inputs.get("versions"), inputs.get("served_entities"), inputs.get("golden")]):
+            failures.extend(self.failure("queries", problem) for problem in _unproven(inputs))
         return failures
 
     def _limits(self, inputs: Props) -> list[CheckFailure]:
@@ -265,6 +257,22 @@ def _digest_of(inputs: Mapping[str, Any]) -> str:
             **({"golden": inputs["golden"]} if inputs.get("golden") else {}),
         }
     )
+
+
+def _unproven(inputs: Mapping[str, Any]) -> Iterator[str]:
+    """Queries that no entity would be asked, and entities that would be asked nothing."""
+    versions = inputs.get("versions") or {}
+    asked = [*inputs["queries"], *(inputs.get("golden") or [])]
+    for query in asked:
+        if query.get("version") and query["version"] not in versions.values():
+            named = ", ".join(sorted(set(versions.values()))) or "none named"
+            yield (
+                f"{query['name']!r} is for version {query['version']}, and no entity is of it (versions: {named}): it "
+                "would prove nothing"
+            )
+    for entity in inputs.get("served_entities") or []:
+        if all(query.get("version") and query["version"] != versions.get(entity) for query in asked):
+            yield f"{entity} would be asked nothing: every query is for another version; add one that is for all"
 
 
 def _beyond_defaults(expect: Mapping[str, Any]) -> Props:

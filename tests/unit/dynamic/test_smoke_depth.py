@@ -209,6 +209,7 @@ def test_golden_rows_of_a_table_are_asked_in_their_types_and_compared(
 
 
 def test_golden_rows_that_differ_by_more_than_the_bound_fail(smoke: SmokeQueryProvider, stub: RestStub) -> None:
+    assert smoke.check({}, inputs(golden=[GOLDEN]) | {"queries": []}).failures == [], "golden rows are a suite"
     stub.rows = ROWS
     stub.answer = lambda _: (200, {"predictions": [7.25, 8.500002]})
     with pytest.raises(ProviderError, match=r"predictions\[1\] is 8.500002, expected 8.5 \(tolerance 1e-06 absolute"):
@@ -259,6 +260,15 @@ def test_golden_rows_of_one_version_are_asked_of_its_entities_alone(smoke: Smoke
     assert [one.path for one in invocations(stub) if "zip" in one.text] == [DIRECT.replace("churn-1", "churn-2")]
     (failure,) = smoke.check({}, inputs(golden=[{**GOLDEN, "version": "3"}], **both)).failures
     assert "'batch' is for version 3, and no entity is of it (versions: 1, 2)" in failure.reason
+
+
+def test_an_entity_that_no_query_is_for_is_refused(smoke: SmokeQueryProvider) -> None:
+    both = {"served_entities": ["churn-1", "churn-2"], "versions": {"churn-1": "1", "churn-2": "2"}}
+    only = inputs(**both)
+    only["queries"][0]["version"] = "2"
+    (failure,) = smoke.check({}, only).failures
+    assert failure.reason.startswith("churn-1 would be asked nothing")
+    assert smoke.check({}, {**only, "golden": [GOLDEN]}).failures == []
 
 
 def test_golden_rows_have_a_name_of_their_own(smoke: SmokeQueryProvider) -> None:
