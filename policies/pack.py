@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from pulumi_policy import PolicyPack
-
-from policies import cost, features, jobs, monitoring, naming, network, registry, security, serving, traffic
+from policies import cost, features, jobs, monitoring, naming, network, registry, security, server, serving, traffic
 from policies.rule import Rule
 
 NAME = "databricks-serving"
@@ -28,4 +26,4 @@ RULES: tuple[Rule, ...] = tuple(rule for rules in CONCERNS.values() for rule in 
 
 def serve() -> None:
     """Run the pack for the engine that started this process; returns when the engine is done."""
-    PolicyPack(NAME, [policy for rule in RULES for policy in rule.policies()])
+    server.serve(NAME, RULES)

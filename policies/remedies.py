@@ -38,9 +38,9 @@ def add_tags_of_a_list(subject: Subject) -> bool:
     Tags that are there stay as they are; so does a list of which something is not known yet.
     """
     given = subject.props.get("tags")
-    blocks = list(given) if _is_list(given) else []
-    if given is not None and not _is_list(given):
+    if given is not None and (not isinstance(given, Sequence) or isinstance(given, str)):
         return False
+    blocks: list[Any] = [] if given is None else list(given)
     keys = [block.get("key") if isinstance(block, Mapping) else None for block in blocks]
     if any(not isinstance(key, str) or key in _UNKNOWN for key in keys):
         return False
@@ -84,13 +84,9 @@ def _wanted(subject: Subject) -> Mapping[str, str]:
 def _entities(props: Mapping[str, Any]) -> Iterator[tuple[int, Mapping[str, Any]]]:
     config = props.get("config")
     entities = config.get("servedEntities") if isinstance(config, Mapping) else None
-    for number, entity in enumerate(entities if _is_list(entities) and entities is not None else ()):
+    for number, entity in enumerate(entities if isinstance(entities, Sequence) else ()):
         if isinstance(entity, Mapping):
             yield number, entity
-
-
-def _is_list(value: Any) -> bool:
-    return isinstance(value, Sequence) and not isinstance(value, str)
 
 
 def _is_known(value: Any) -> bool:

@@ -92,6 +92,11 @@ class Rule:
         """What the engine calls the rule outside production."""
         return self.name if self.prod in (self.staging, OFF) else self.name + TRIAL_SUFFIX
 
+    def judges(self, policy: str, *, production: bool) -> bool:
+        """Whether its policy of that name judges stacks of production, or else trials."""
+        name, level = (self.name, self.prod) if production else (self.trial_name, self.staging)
+        return policy == name and level is not OFF
+
     def _policy(self, name: str, level: EnforcementLevel, applies: Callable[[str], bool]) -> Policy:
         raise NotImplementedError
 

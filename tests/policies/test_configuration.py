@@ -33,7 +33,7 @@ def problems(stack: str, config: Mapping[str, Any]) -> Iterator[str]:
             yield f"{name} judges no stack {stack}"
             continue
         rule = known[name]
-        options = {LEVEL: value} if isinstance(value, str) else value
+        options: Mapping[str, Any] = {LEVEL: value} if isinstance(value, str) else value
         level = options.get(LEVEL)
         levels = ["advisory", "mandatory", "disabled"]
         levels += ["remediate"] if isinstance(rule, ResourceRule) and rule.remedy else []

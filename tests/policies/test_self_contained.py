@@ -31,8 +31,8 @@ def imported(file: Path) -> set[str]:
 
 
 @pytest.mark.parametrize("file", MODULES, ids=lambda file: str(file.relative_to(PACK)))
-def test_the_pack_imports_itself_the_policy_library_and_the_standard_library(file: Path) -> None:
-    assert imported(file) - sys.stdlib_module_names <= {"policies", "pulumi_policy"}
+def test_the_pack_imports_itself_its_requirements_and_the_standard_library(file: Path) -> None:
+    assert imported(file) - sys.stdlib_module_names <= {"policies", "pulumi_policy", "pulumi", "grpc"}
 
 
 def test_the_requirements_are_those_of_the_lock_file() -> None:

@@ -43,7 +43,7 @@ online = databricks.OnlineTable(
     spec=databricks.OnlineTableSpecArgs(
         source_table_full_name=table("customers"),
         primary_key_columns=["customer_id"],
-        run_triggered=databricks.OnlineTableSpecRunTriggeredArgs(),
+        run_triggered={},
     ),
     opts=pulumi.ResourceOptions(depends_on=[job]),
 )
@@ -53,7 +53,7 @@ databricks.LakehouseMonitor(
     table_name=table("customers"),
     assets_dir="/Shared/monitors/customers",
     output_schema_name=f"{CATALOG}.{SCHEMA}",
-    snapshot=databricks.LakehouseMonitorSnapshotArgs(),
+    snapshot={},
 )
 
 warehouse = databricks.SqlEndpoint("reports", name=f"reports-{stack}", cluster_size="Small", auto_stop_mins=0)
