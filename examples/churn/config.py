@@ -1,0 +1,93 @@
+"""The schema of this project's stack files: what all serving stacks have, and how the stack answers drift."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from components.config import StackConfig
+from components.config.fields import Cron, Email, Filled, Section
+
+DEFAULT_PACKAGES = ("mlflow==3.17.2", "databricks-sdk==0.156.0", "scikit-learn==1.7.2", "pandas==2.3.3")
+
+
+class DriftResponseConfig(Section):
+    """When the model is trained again. A limit itself does not count."""
+
+    performance_metric: Filled = Field(default="f1_score.macro", description="Of the profile metrics table.")
+    drift_metric: Filled = Field(
+        default="js_distance", description="Of the drift metrics table; js_distance is for categorical columns only."
+    )
+    performance_threshold: float = Field(default=0.5, description="Below it, performance is bad.")
+    expected_loss_threshold: float = Field(
+        default=30.0, ge=0, description="Beyond it, in dollars a customer, the loss is bad; the sign does not matter."
+    )
+    drift_threshold: float = Field(default=0.19, ge=0, description="Above it, a column has drifted.")
+    performance_needs: Literal["all", "any"] = Field(
+        default="all", description="Whether metric and loss must both be bad, or one of them."
+    )
+    drift_needs: Literal["all", "any"] = Field(
+        default="all", description="Whether prediction and churn must both have drifted, or one of them."
+    )
+    strict: bool = Field(default=False, description="Judge only windows that have drift: the first one has none.")
+    start_date: date = Field(default=date(2024, 6, 1), description="Windows that begin earlier (UTC) do not count.")
+    since_training: bool = Field(default=True, description="Nor do those from before the newest version was made.")
+    last_windows: int = Field(default=7, ge=1, description="How many windows are looked at, the newest first.")
+    needed_windows: int = Field(default=1, ge=1, description="How many of them must be bad before any counts.")
+    minimum_rows: int = Field(default=1, ge=1, description="A window of fewer rows is no evidence.")
+    cron: Cron = Field(default="0 0 2 * * ?", description="Quartz expression, UTC: when it is looked.")
+    folder: str = Field(pattern="^/", description="Workspace folder of the notebooks and their code, from the root.")
+    packages: list[Filled] = Field(
+        default_factory=lambda: list(DEFAULT_PACKAGES), description="What the notebooks run with, pinned."
+    )
+    run_as: Filled | None = Field(default=None, description="Application id of a service principal.")
+    notify_on_failure: list[Email] = Field(default_factory=list, description="Of the job itself.")
+
+    @model_validator(mode="after")
+    def _enough_windows(self) -> DriftResponseConfig:
+        if self.needed_windows > self.last_windows:
+            raise ValueError(
+                f"needs {self.needed_windows} bad windows and looks at {self.last_windows}; look at as many at least"
+            )
+        return self
+
+    def parameters(self) -> dict[str, str]:
+        """The job's parameters, as texts, by the names that drift detection reads."""
+        return {
+            "performance_metric": self.performance_metric,
+            "drift_metric": self.drift_metric,
+            "performance_threshold": f"{self.performance_threshold:g}",
+            "expected_loss_threshold": f"{self.expected_loss_threshold:g}",
+            "drift_threshold": f"{self.drift_threshold:g}",
+            "performance_needs": self.performance_needs,
+            "drift_needs": self.drift_needs,
+            "strict": str(self.strict).lower(),
+            "start_date": self.start_date.isoformat(),
+            "since_training": str(self.since_training).lower(),
+            "last_windows": str(self.last_windows),
+            "needed_windows": str(self.needed_windows),
+            "minimum_rows": str(self.minimum_rows),
+        }
+
+
+class ChurnConfig(StackConfig):
+    """A stack file of this project."""
+
+    monitored_features: list[Filled] = Field(
+        default_factory=list,
+        description="Features that the monitor needs and requests leave out; columns of the first feature table.",
+    )
+    drift: DriftResponseConfig | None = Field(default=None, description="The job that answers drift; none if left out.")
+
+    def _problems(self) -> Iterator[str]:
+        yield from super()._problems()
+        if self.monitor is None and (self.drift is not None or self.monitored_features):
+            yield "drift, monitoredFeatures: both read or fill the monitored table, and there is none; add monitor"
+        elif self.monitor is not None and self.drift is not None:
+            if not any(metric.name == "expected_loss" for metric in self.monitor.custom_metrics):
+                yield "drift: expected loss is a custom metric; add expected_loss to monitor.customMetrics"
+            if self.monitor.label_column is None:
+                yield "drift: performance is judged by labels; add monitor.labelColumn"

@@ -1,0 +1,151 @@
+"""The churn stack on the real engine, and a workspace of its own with its tables and models."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from pipelines.sql import Result, Warehouse
+from tests.support.engine import EngineProject
+from tests.support.server import WorkspaceServer
+
+PROJECT = Path(__file__).parents[2]
+EXAMPLE = PROJECT / "examples" / "churn"
+STACK = "local"
+MODEL = "main.churn.advanced_mlops_churn"
+ENDPOINT = "advanced_mlops_churn_ep"
+MONITORED = "main.churn.advanced_churn_inference_table"
+PAYLOAD = {
+    "dataframe_records": [
+        {"customer_id": "0002-ORFBO", "transaction_ts": "2024-09-10"},
+        {"customer_id": "0003-MKNFE", "transaction_ts": "2024-09-10"},
+    ]
+}
+
+
+@dataclass
+class Churn:
+    """A server and a project that talk to each other."""
+
+    server: WorkspaceServer
+    project: EngineProject
+
+    @classmethod
+    def new(cls, server: WorkspaceServer, folder: Path) -> Churn:
+        """A project that was never deployed, on a running server."""
+        folder.mkdir(parents=True)
+        for name in ("Pulumi.yaml", f"Pulumi.{STACK}.yaml", "__main__.py"):
+            shutil.copy2(EXAMPLE / name, folder / name)
+        settings = yaml.safe_load((folder / "Pulumi.yaml").read_text())
+        settings["runtime"]["options"]["virtualenv"] = str(PROJECT / ".venv")
+        (folder / "Pulumi.yaml").write_text(yaml.safe_dump(settings))
+        (folder / ".venv").symlink_to(PROJECT / ".venv")
+        project = EngineProject(folder, STACK, {"PYTHONPATH": str(PROJECT), **credentials(server)})
+        project.create_stack({})
+        return cls(server, project)
+
+    def sql(self, statement: str) -> Result:
+        return Warehouse(self.server.client(), "local", "main", "churn").run(statement)
+
+    def ask(self, body: dict[str, Any], served_entity: str = "") -> list[str]:
+        """The predictions for a request, by plain HTTP; of one served entity where it is named."""
+        entity = f"/served-models/{served_entity}" if served_entity else ""
+        answer = self._send("POST", f"/serving-endpoints/{ENDPOINT}{entity}/invocations", body)
+        predictions: list[str] = answer["predictions"]
+        return predictions
+
+    def ask_about(self, customers: Sequence[str], served_entity: str, at_a_time: int = 20) -> list[str]:
+        """Predictions for customers, in requests of a few each."""
+        answers: list[str] = []
+        for first in range(0, len(customers), at_a_time):
+            part = customers[first : first + at_a_time]
+            records = [{"customer_id": customer, "transaction_ts": "2024-09-10"} for customer in part]
+            answers += self.ask({"dataframe_records": records}, served_entity)
+        return answers
+
+    def customers(self, label: str, count: int) -> list[str]:
+        """Customers that became so, in order."""
+        found = self.sql(
+            f"SELECT customer_id FROM advanced_churn_label_table WHERE churn = '{label}' ORDER BY 1 LIMIT {count}"
+        )
+        return [str(row[0]) for row in found.rows]
+
+    def next_noon(self) -> str:
+        """Move the workspace's clock to noon (UTC) of the day after; that day."""
+        now = self._send("GET", "/_workspace/clock")["now_ms"] / 1_000
+        noon = (now // 86_400 + 1.5) * 86_400
+        self._send("PUT", "/_workspace/clock", {"advance_seconds": noon - now})
+        return f"{datetime.fromtimestamp(noon, UTC):%Y-%m-%d}"
+
+    def settle(self) -> None:
+        """Wait until what fell due has been done."""
+        deadline = time.monotonic() + 120
+        while any(True for _ in self.server.client().jobs.list_runs(active_only=True)):
+            assert time.monotonic() < deadline, "jobs go on for longer than two minutes"
+            time.sleep(0.3)
+
+    def run(self, job_id: str) -> dict[str, str]:
+        """The result of every task of a new run of a job."""
+        run = self.server.client().jobs.run_now(int(job_id)).result()
+        return {
+            task.task_key or "": str(task.state.result_state.value if task.state and task.state.result_state else "")
+            for task in run.tasks or []
+        }
+
+    def measure(self, unpack_job: str, day: str, rows: int) -> None:
+        """Unpack requests until the monitored table has so many rows of a day, then refresh the monitor."""
+        deadline = time.monotonic() + 60
+        while True:
+            self.run(unpack_job)
+            answer = self.sql(f"SELECT count(*) AS n FROM {MONITORED} WHERE date(inference_timestamp) = '{day}'")
+            found = int(str(answer.only_row()["n"]))
+            if found == rows:
+                break
+            assert time.monotonic() < deadline, f"{found} rows of {day} in {MONITORED}, and not {rows}"
+        client = self.server.client()
+        started = client.quality_monitors.run_refresh(MONITORED)
+        while True:
+            refresh = client.quality_monitors.get_refresh(MONITORED, started.refresh_id)
+            if refresh.state.value in ("SUCCESS", "FAILED", "CANCELED"):
+                break
+            assert time.monotonic() < deadline, refresh
+            time.sleep(0.1)
+        assert refresh.state.value == "SUCCESS", refresh.message
+
+    def _send(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
+        request = urllib.request.Request(
+            f"{self.server.host}{path}",
+            method=method,
+            data=None if body is None else json.dumps(body).encode(),
+            headers={"Authorization": f"Bearer {self.server.token}", "Content-Type": "application/json"},
+        )
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            return json.load(answer)
+
+
+def credentials(server: WorkspaceServer) -> dict[str, str]:
+    return {"DATABRICKS_HOST": server.host, "DATABRICKS_TOKEN": server.token}
+
+
+def train(server: WorkspaceServer, *arguments: str) -> None:
+    """Run the pipeline on seeded sample customers; registers two versions of the model."""
+    environ = {name: value for name, value in os.environ.items() if not name.startswith(("DATABRICKS_", "MLFLOW_"))}
+    subprocess.run(
+        [sys.executable, "-m", "pipelines.churn", "--catalog", "main", "--schema", "churn", *arguments],
+        cwd=PROJECT,
+        env={**environ, **credentials(server), "MLFLOW_TRACKING_URI": "databricks"},
+        check=True,
+        capture_output=True,
+    )
