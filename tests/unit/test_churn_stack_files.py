@@ -1,0 +1,122 @@
+"""The churn stack's files are valid, and say what the document says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from components.config.errors import StackConfigError, parse_stack_config
+from examples.churn.config import DEFAULT_PACKAGES, ChurnConfig
+from examples.churn.drift import NOTEBOOKS
+from pipelines.churn.drift_detection import Policy
+from pipelines.churn.drift_job import policy_of
+
+FOLDER = Path(__file__).parents[2] / "examples" / "churn"
+STACKS = ("local", "staging", "prod")
+
+
+def values(stack: str) -> dict[str, Any]:
+    content = yaml.safe_load((FOLDER / f"Pulumi.{stack}.yaml").read_text())
+    return {"environment": stack, **content["config"]["churn-serving:serving"]}
+
+
+def config_of(stack: str, **changes: Any) -> ChurnConfig:
+    return parse_stack_config({**values(stack), **changes}, ChurnConfig, where="the test")
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_every_stack_has_the_documented_names_split_and_payload(stack: str) -> None:
+    config = config_of(stack)
+    assert config.endpoint.name == "advanced_mlops_churn_ep" + ("_staging" if stack == "staging" else "")
+    assert config.model.name == f"{config.catalog}.churn.advanced_mlops_churn"
+    assert {entity.alias: entity.traffic for entity in config.endpoint.entities} == {"production": 80, "champion": 20}
+    assert {entity.workload_size for entity in config.endpoint.entities} == {"Small"}
+    assert config.scale_to_zero is (stack != "prod")
+    (table,) = config.feature_tables
+    assert (table.primary_keys, table.timeseries_key, table.publish_mode) == (
+        ["customer_id"],
+        "transaction_ts",
+        "TRIGGERED",
+    )
+    assert (table.source, table.online_name) == (
+        "advanced_churn_feature_table",
+        "advanced_churn_feature_table_online_table",
+    )
+    assert config.endpoint.inference_table is not None
+    assert config.endpoint.inference_table.prefix == "advanced_churn_served"
+    assert config.endpoint.tags["dbdemos"] == "advanced_mlops_churn"
+    (query,) = config.smoke.queries
+    assert query.payload == {
+        "dataframe_records": [
+            {"customer_id": "0002-ORFBO", "transaction_ts": "2024-09-10"},
+            {"customer_id": "0003-MKNFE", "transaction_ts": "2024-09-10"},
+        ]
+    }
+    assert query.expect.predictions == 2
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_every_stack_watches_what_the_document_watches(stack: str) -> None:
+    config = config_of(stack)
+    monitor = config.monitor
+    assert monitor is not None
+    assert (monitor.table, monitor.problem_type) == (
+        "advanced_churn_inference_table",
+        "PROBLEM_TYPE_CLASSIFICATION",
+    )
+    assert monitor.slicing_exprs == ["senior_citizen='Yes'", "contract"]
+    assert monitor.granularities == ["1 day"]
+    assert monitor.baseline_table == f"{config.catalog}.churn.advanced_churn_baseline"
+    (metric,) = monitor.custom_metrics
+    assert (metric.name, metric.type, metric.input_columns) == ("expected_loss", "AGGREGATE", [":table"])
+    assert metric.definition == (
+        "avg(CASE WHEN {{prediction_col}} != {{label_col}} AND {{label_col}} = 'Yes' THEN -monthly_charges ELSE 0 END)"
+    )
+    # Slices and the metric are of columns that requests leave out.
+    assert set(config.monitored_features) == {"senior_citizen", "contract", "monthly_charges"}
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_the_jobs_parameters_are_the_documents_and_drift_detection_reads_them(stack: str) -> None:
+    drift = config_of(stack).drift
+    assert drift is not None
+    parameters = drift.parameters()
+    documented = {
+        "performance_metric": "f1_score.macro",
+        "drift_metric": "js_distance",
+        "performance_threshold": "0.5",
+        "expected_loss_threshold": "30",
+        "drift_threshold": "0.19",
+        "start_date": "2024-06-01",
+    }
+    assert documented.items() <= parameters.items()
+    policy, default = policy_of(parameters, Policy().since), Policy()  # type: ignore[arg-type]
+    assert policy == Policy(minimum_rows=drift.minimum_rows, last_windows=default.last_windows)
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"monitor": None, "alerts": None}, "both read or fill the monitored table"),
+        ({"drift": {"folder": "/Workspace/x", "needed_windows": 8}}, "neededWindows|needed_windows"),
+        ({"drift": {"folder": "/Workspace/x", "neededWindows": 8}}, "needs 8 bad windows and looks at 7"),
+        ({"drift": {"folder": "x"}}, "drift.folder"),
+    ],
+)
+def test_what_cannot_work_is_refused_at_preview(changes: dict[str, Any], says: str) -> None:
+    with pytest.raises(StackConfigError, match=says):
+        config_of("local", **changes)
+
+
+def test_drift_without_its_metric_or_labels_is_refused() -> None:
+    monitor = {**values("local")["monitor"], "customMetrics": [], "labelColumn": None, "labels": None}
+    with pytest.raises(StackConfigError, match=r"(?s)add expected_loss to monitor\.customMetrics.*labelColumn"):
+        config_of("local", monitor=monitor)
+
+
+def test_the_notebooks_have_the_documented_names_and_their_packages_are_pinned() -> None:
+    assert {path.stem for path in NOTEBOOKS.glob("*.py")} == {"08_drift_detection", "02_automl_champion"}
+    assert all("==" in package for package in DEFAULT_PACKAGES)
