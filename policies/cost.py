@@ -66,6 +66,7 @@ required_tags_are_set = ResourceRule(
     types=TAGGED_BY_LIST | TAGGED_BY_MAP,
     check=_tags,
     remedy=_add_tags,
+    remedied="adds the missing tags that the option `values` has a value for; tags that are there stay.",
 )
 
 

@@ -6,16 +6,22 @@ import json
 from pathlib import Path
 
 from policies.pack import CONCERNS, NAME, RULES
-from policies.rule import TRIAL_STACKS, TRIAL_SUFFIX, Rule
+from policies.rule import TRIAL_STACKS, TRIAL_SUFFIX, ResourceRule, Rule
 from policies.waivers import OPTION
 
+GUIDE = Path(__file__).with_name("guide.md")
+"""What no rule says about itself; `REMEDIES` in it stands for the list of them."""
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "policies.md"
 
 _TRIALS = ", ".join(f"`{name}`" for name in sorted(TRIAL_STACKS))
+_REMEDIES = "\n".join(
+    f"- `{rule.name}`: {rule.remedied}" for rule in RULES if isinstance(rule, ResourceRule) and rule.remedy
+)
 _HEAD = f"""\
 # Policies
 
-Written by `python -m policies.docs` from the rules themselves; change them, not this page.
+Written by `python -m policies.docs` from the rules themselves and `policies/guide.md`; change them, not
+this page.
 
 The pack `{NAME}` ({len(RULES)} rules) judges a stack in preview, before anything is changed, and again during the
 update:
@@ -25,8 +31,9 @@ pulumi preview -s staging --policy-pack policies
 ```
 
 Stacks named {_TRIALS} are trials; every other one counts as production. A rule whose
-levels differ appears to the engine as two: under its own name in production, with `{TRIAL_SUFFIX}` in trials. A level
-can be changed by policy configuration, as any option: `--policy-pack-config FILE`, with `{{"<rule>": "advisory"}}` or
+levels differ appears to the engine as two: under its own name in production, with `{TRIAL_SUFFIX}` in trials
+(one that is off in production has its own name there). A level can be changed by policy configuration, as any option:
+`--policy-pack-config FILE`, with `{{"<rule>": "advisory"}}` or
 `{{"<rule>": {{"enforcementLevel": "advisory", "<option>": ...}}}}`.
 
 Every rule takes waivers, by the name of the resource: `{{"<rule>": {{"{OPTION}": {{"<resource>": {{"reason": "...",
@@ -40,7 +47,8 @@ A value that is not known before the update is not judged in preview; the engine
 def page() -> str:
     """The whole page."""
     tables = "".join(_table(concern, rules) for concern, rules in CONCERNS.items())
-    return _HEAD + tables + "".join(_section(rule) for rule in RULES)
+    guide = GUIDE.read_text().replace("REMEDIES", _REMEDIES)
+    return f"{_HEAD}\n{guide}{tables}" + "".join(_section(rule) for rule in RULES)
 
 
 def _table(concern: str, rules: tuple[Rule, ...]) -> str:

@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
-from policies import cost, features, jobs, monitoring, naming, network, registry, security, server, serving, traffic
+from policies import (
+    cost,
+    deployment,
+    features,
+    jobs,
+    monitoring,
+    naming,
+    network,
+    registry,
+    security,
+    server,
+    serving,
+    traffic,
+)
 from policies.rule import Rule
 
 NAME = "databricks-serving"
@@ -16,6 +29,7 @@ CONCERNS = {
     "jobs": jobs.RULES,
     "security": security.RULES,
     "network": network.RULES,
+    "deployment": deployment.RULES,
     "cost": cost.RULES,
     "naming": naming.RULES,
 }

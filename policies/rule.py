@@ -121,11 +121,13 @@ class ResourceRule(Rule):
         types: the type tokens that it judges.
         remedy: changes the properties of a resource so that it keeps the rule, where that is safe; whether it changed
             any. It runs only where the rule's level is configured as `remediate`.
+        remedied: what the remedy does, for the documentation.
     """
 
     types: Collection[str]
     check: Callable[[Subject], Iterable[str]]
     remedy: Callable[[Subject], bool] | None = None
+    remedied: str = ""
 
     def _policy(self, name: str, level: EnforcementLevel, applies: Callable[[str], bool]) -> ResourceValidationPolicy:
         def validate(args: ResourceValidationArgs, report: ReportViolation) -> None:

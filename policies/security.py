@@ -92,7 +92,7 @@ def _literals(subject: Subject) -> Iterator[str]:
             if isinstance(entity.external, Mapping):
                 yield from _plaintext(f"{entity.label}.externalModel", entity.external, subject.reader)
     # A value that comes from another resource is no literal: nothing to tell where it is not known yet.
-    for path, text in _texts(subject.props, "", Reader()):
+    for path, text in texts_of(subject.props, "", Reader()):
         if subject.type != SECRET and _TOKEN.search(text):
             yield (
                 f"{path} holds an access token: put it in a secret scope, and write {{{{secrets/<scope>/<key>}}}} here."
@@ -122,20 +122,20 @@ def _plaintext(path: str, block: Mapping[str, Any], reader: Reader) -> Iterator[
             yield from _plaintext(f"{path}.{name}", value, reader)
 
 
-def _texts(value: Any, path: str, reader: Reader) -> Iterator[tuple[str, str]]:
-    """Every known text of a resource, with its path."""
+def texts_of(value: Any, path: str, reader: Reader) -> Iterator[tuple[str, str]]:
+    """Every known text of a resource, or of a part of it that stands at `path`, with its path."""
     if isinstance(value, str):
         yield path, value
     elif isinstance(value, Mapping):
         for name in value:
             # What the engine keeps of dynamic providers is their code.
             if not str(name).startswith("__"):
-                yield from _texts(reader.get(value, name), f"{path}.{name}".lstrip("."), reader)
+                yield from texts_of(reader.get(value, name), f"{path}.{name}".lstrip("."), reader)
     elif isinstance(value, Sequence):
         for number, text in enumerate(Reader().texts({"list": value}, "list")):
             yield f"{path}[{number}]", text
         for number, block in Reader().blocks({"list": value}, "list").known:
-            yield from _texts(block, f"{path}[{number}]", reader)
+            yield from texts_of(block, f"{path}[{number}]", reader)
 
 
 no_secret_literals = ResourceRule(

@@ -28,7 +28,7 @@ _Key = tuple[str, bool]
 """A type token, empty for the stack as a whole, and whether it is of production."""
 
 
-class Analyzer(_PolicyAnalyzerServicer):  # type: ignore[misc]  # the library's class is untyped
+class Analyzer(_PolicyAnalyzerServicer):
     """Answers as the library does, from those policies that can have something to say."""
 
     def __init__(self, name: str, rules: Sequence[Rule]) -> None:
@@ -48,7 +48,8 @@ class Analyzer(_PolicyAnalyzerServicer):  # type: ignore[misc]  # the library's 
     def Configure(self, request: Any, context: Any) -> Any:  # noqa: N802 - the name of the gRPC method
         for part in self._parts.values():
             part.Configure(request, context)
-        return super().Configure(request, context)
+        whole: Any = super()
+        return whole.Configure(request, context)
 
     def ConfigureStack(self, request: Any, context: Any) -> Any:  # noqa: N802 - the name of the gRPC method
         for part in self._parts.values():

@@ -199,6 +199,7 @@ scale_to_zero_is_explicit = ResourceRule(
     types=DECLARES_ENTITIES,
     check=_explicit_zero,
     remedy=_say_zero,
+    remedied="sets `scaleToZeroEnabled` where it is left out: true in trials, false in production.",
 )
 
 

@@ -37,6 +37,8 @@ class Declared:
     stack: str = "prod"
     protect: bool = False
     delete_before_replace: bool | None = None
+    timeouts: tuple[float, float] = (0, 0)
+    """Seconds that creation and update may take; 0 where it is not said."""
 
     @property
     def urn(self) -> str:
@@ -44,9 +46,8 @@ class Declared:
 
     @property
     def options(self) -> PolicyResourceOptions:
-        return PolicyResourceOptions(
-            self.protect, [], self.delete_before_replace, [], PolicyCustomTimeouts(0, 0, 0), [], None
-        )
+        timeouts = PolicyCustomTimeouts(*self.timeouts, 0)
+        return PolicyResourceOptions(self.protect, [], self.delete_before_replace, [], timeouts, [], None)
 
 
 @dataclass(frozen=True)

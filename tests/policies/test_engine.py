@@ -51,7 +51,7 @@ endpoint = databricks.ModelServing(
     tags=[
         databricks.ModelServingTagArgs(key=key, value="x") for key in ("environment", "owner", "cost_center")
     ],
-    opts=pulumi.ResourceOptions(protect=True),
+    opts=pulumi.ResourceOptions(protect=True, custom_timeouts=pulumi.CustomTimeouts(create="30m", update="30m")),
 )
 SmokeQuery(
     "smoke",

@@ -60,6 +60,7 @@ for one in json.loads(pathlib.Path({path!r}).read_text()):
     options = pulumi.ResourceOptions(
         protect=one["protect"],
         delete_before_replace=one["delete_before_replace"],
+        custom_timeouts=pulumi.CustomTimeouts(*(f"{{seconds}}s" if seconds else None for seconds in one["timeouts"])),
         depends_on=[made[name] for name in one["after"]],
     )
     make = dynamic(one["type"].removeprefix(PREFIX)) if one["type"].startswith(PREFIX) else None
@@ -90,6 +91,7 @@ def written(case: Case, resources: Iterable[Declared]) -> Iterator[dict[str, Any
             "after": [name(other) for other in one.after],
             "protect": one.protect,
             "delete_before_replace": one.delete_before_replace,
+            "timeouts": one.timeouts,
         }
 
 

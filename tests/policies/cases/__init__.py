@@ -1,6 +1,17 @@
 """For each rule, stacks that keep it and stacks that break it, with what the violation has to say."""
 
-from tests.policies.cases import cost, features, jobs, monitoring, naming, network, registry, security, serving
+from tests.policies.cases import (
+    cost,
+    deployment,
+    features,
+    jobs,
+    monitoring,
+    naming,
+    network,
+    registry,
+    security,
+    serving,
+)
 from tests.policies.cases.building import Case
 
 CASES: tuple[Case, ...] = (
@@ -11,6 +22,7 @@ CASES: tuple[Case, ...] = (
     *jobs.CASES,
     *security.CASES,
     *network.CASES,
+    *deployment.CASES,
     *cost.CASES,
     *naming.CASES,
 )

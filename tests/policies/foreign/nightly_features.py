@@ -43,7 +43,7 @@ online = databricks.OnlineTable(
     spec=databricks.OnlineTableSpecArgs(
         source_table_full_name=table("customers"),
         primary_key_columns=["customer_id"],
-        run_triggered={},
+        run_triggered=databricks.OnlineTableSpecRunTriggeredArgs(),  # type: ignore[no-untyped-call]
     ),
     opts=pulumi.ResourceOptions(depends_on=[job]),
 )
