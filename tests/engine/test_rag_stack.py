@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from databricks.sdk.errors import NotFound
 
+from apps.deploy import deploy_rag_model
 from components.outputs import StackOutputs
 from tests.support.rag import ENDPOINT, MODEL, Rag, prepare
 from tests.support.server import WorkspaceServer
@@ -81,6 +82,24 @@ def test_pipeline_and_up_do_nothing_the_second_time(rag: Rag) -> None:
     assert outcome.ok, outcome
     assert outcome.operations() == []
     assert {method for method, _ in rag.sent()[before:]} <= READS
+
+
+def test_one_call_deploys_a_version_and_says_what_became_of_it(rag: Rag, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in rag.project.environment().items():
+        monkeypatch.setenv(name, value)
+    said: list[str] = []
+    result = deploy_rag_model(MODEL, 1, ENDPOINT, "Small", folder=rag.project.folder, stack="local", tell=said.append)
+    assert json.loads(result.document()) == {
+        "endpoint_name": ENDPOINT,
+        "action": "updated",
+        "status": "success",
+        "model_version": 1,
+    }
+    before = (rag.project.folder / "Pulumi.local.yaml").read_bytes()
+    failed = deploy_rag_model(MODEL, 77, ENDPOINT, "Small", folder=rag.project.folder, stack="local", tell=said.append)
+    assert failed.status == "failed"
+    assert "has no version 77" in "\n".join(said)
+    assert (rag.project.folder / "Pulumi.local.yaml").read_bytes() == before
 
 
 def test_another_size_is_an_update_of_one_resource_and_destroy_leaves_the_model(rag: Rag) -> None:
