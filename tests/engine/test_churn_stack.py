@@ -51,7 +51,12 @@ def test_both_versions_answer_and_drift_alone_makes_a_new_version_that_serves_no
         churn.settle()
         churn.ask_about(churn.customers(label, 100), "advanced_mlops_churn-1")
         churn.measure(unpack, day, 100)
+        if label == "No":
+            assert churn.alert_states()["drift-answers"] != "TRIGGERED"
         assert churn.run(job)["Model_training"] == retrained
+
+    churn.advance(1_800)
+    assert churn.alert_states()["drift-answers"] == "TRIGGERED"
 
     sliced = churn.sql(
         "SELECT DISTINCT slice_key, slice_value FROM main.churn.advanced_churn_inference_table_profile_metrics"

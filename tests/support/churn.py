@@ -66,7 +66,7 @@ class Churn:
         predictions: list[str] = answer["predictions"]
         return predictions
 
-    def ask_about(self, customers: Sequence[str], served_entity: str, at_a_time: int = 20) -> list[str]:
+    def ask_about(self, customers: Sequence[str], served_entity: str, at_a_time: int = 50) -> list[str]:
         """Predictions for customers, in requests of a few each."""
         answers: list[str] = []
         for first in range(0, len(customers), at_a_time):
@@ -86,8 +86,20 @@ class Churn:
         """Move the workspace's clock to noon (UTC) of the day after; that day."""
         now = self._send("GET", "/_workspace/clock")["now_ms"] / 1_000
         noon = (now // 86_400 + 1.5) * 86_400
-        self._send("PUT", "/_workspace/clock", {"advance_seconds": noon - now})
+        self.advance(noon - now)
         return f"{datetime.fromtimestamp(noon, UTC):%Y-%m-%d}"
+
+    def advance(self, seconds: float) -> None:
+        """Move the workspace's clock; what falls due on the way is set going, once."""
+        self._send("PUT", "/_workspace/clock", {"advance_seconds": seconds})
+
+    def alert_states(self) -> dict[str, str]:
+        """State of every alert, by its short name."""
+        return {
+            (alert.display_name or "").removeprefix(f"{ENDPOINT}-"): alert.evaluation.state.value
+            for alert in self.server.client().alerts_v2.list_alerts()
+            if alert.evaluation.state is not None
+        }
 
     def settle(self) -> None:
         """Wait until what fell due has been done."""
