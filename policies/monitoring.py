@@ -99,9 +99,9 @@ def _watched(stack: Stack) -> Iterator[tuple[Subject, str]]:
 
 def _watches(monitor: Subject, endpoint: Subject, prefix: str) -> bool:
     table = monitor.text("tableName") or monitor.text("dataProfilingConfig", "monitoredTableName")
-    if table is not None:
-        return table.rpartition(".")[2].casefold().startswith(prefix.casefold())
-    # A table that is not known yet, or named by its id: what it is made of, or waits for, tells whose it is.
+    if table is not None and table.rpartition(".")[2].casefold().startswith(prefix.casefold()):
+        return True
+    # A table of another name, not known yet, or named by its id: what it is made of, or waits for, tells whose it is.
     return endpoint.urn in monitor.depends_on or any(endpoint.urn in made for made in monitor.sources.values())
 
 
