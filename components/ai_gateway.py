@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from components import databricks
-from components.names import ThreePartName
+from . import databricks
+from .names import ThreePartName
 
 PiiBehavior = Literal["NONE", "BLOCK", "MASK"]
 LimitKey = Literal["endpoint", "user", "service_principal", "user_group"]

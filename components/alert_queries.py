@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from components.names import ThreePartName
+from .names import ThreePartName
 
 DriftType = Literal["BASELINE", "CONSECUTIVE"]
 WHOLE_TABLE = ":table"

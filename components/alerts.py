@@ -13,10 +13,10 @@ from typing import Literal
 
 import pulumi
 
-from components import alert_queries, databricks
-from components.alert_queries import DriftType, Traffic
-from components.dependencies import dependencies
-from components.names import ThreePartName
+from . import alert_queries, databricks
+from .alert_queries import DriftType, Traffic
+from .dependencies import dependencies
+from .names import ThreePartName
 
 Comparison = Literal["GREATER_THAN", "LESS_THAN"]
 EmptyState = Literal["UNKNOWN", "OK", "TRIGGERED"]

@@ -13,11 +13,11 @@ from typing import Any
 
 import pulumi
 
-from components.config import OBSERVED, ModelConfig, PromotedFromConfig
-from components.dynamic import ModelAlias, ModelAliasArgs
-from components.dynamic.alias_journal import journal_key
-from components.dynamic.model_alias import OnDelete
-from components.served_entity import ServedEntityArgs
+from .config import OBSERVED, ModelConfig, PromotedFromConfig
+from .dynamic import ModelAlias, ModelAliasArgs
+from .dynamic.alias_journal import journal_key
+from .dynamic.model_alias import OnDelete
+from .served_entity import ServedEntityArgs
 
 
 class AliasLadderError(pulumi.RunError):

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from components.served_entity import (
+from .served_entity import (
     CONCURRENCY_STEP,
     AnyServedEntity,
     ExternalModelArgs,

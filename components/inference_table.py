@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 import pulumi
 
-from components.ai_gateway import AiGatewayArgs, InferenceTableArgs, RateLimitArgs
-from components.config import EndpointConfig, ServingConfig
-from components.dynamic.errors import AbsentError, WorkspaceError, asking
-from components.names import ThreePartName
+from .ai_gateway import AiGatewayArgs, InferenceTableArgs, RateLimitArgs
+from .config import EndpointConfig, ServingConfig
+from .dynamic.errors import AbsentError, WorkspaceError, asking
+from .names import ThreePartName
 
 if TYPE_CHECKING:
     from databricks.sdk import WorkspaceClient

@@ -10,9 +10,9 @@ from typing import Any, Literal
 
 import pulumi
 
-from components import databricks
-from components.dependencies import dependencies
-from components.job_tasks import (
+from . import databricks
+from .dependencies import dependencies
+from .job_tasks import (
     ConditionTaskArgs,
     JobError,
     NotebookTaskArgs,

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 import pulumi
 
-from components import databricks
-from components.dependencies import dependencies
+from . import databricks
+from .dependencies import dependencies
 
 BRANCH = "production"
 _PROJECT_ID = re.compile(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?")

@@ -12,9 +12,9 @@ from typing import Literal, get_args
 
 import pulumi
 
-from components import databricks
-from components.dependencies import dependencies
-from components.names import ThreePartName
+from . import databricks
+from .dependencies import dependencies
+from .names import ThreePartName
 
 ModelPrivilege = Literal["EXECUTE", "APPLY_TAG", "CREATE_MODEL_VERSION", "MANAGE"]
 

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 
 import pulumi
 
-from components import databricks
-from components.dependencies import dependencies
-from components.monitor_apis import (
+from . import databricks
+from .dependencies import dependencies
+from .monitor_apis import (
     TIMEZONE,
     CustomMetricArgs,
     MonitorApi,
@@ -24,8 +24,8 @@ from components.monitor_apis import (
     data_quality_monitor,
     quality_monitor,
 )
-from components.names import ThreePartName
-from components.unpack import (
+from .names import ThreePartName
+from .unpack import (
     FeatureSource,
     LabelSource,
     UnpackedSchema,

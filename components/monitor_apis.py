@@ -13,9 +13,9 @@ from typing import Literal
 
 import pulumi
 
-from components import databricks
-from components.names import ThreePartName
-from components.unpack import MODEL_ID, PREDICTION, TIMESTAMP
+from . import databricks
+from .names import ThreePartName
+from .unpack import MODEL_ID, PREDICTION, TIMESTAMP
 
 MonitorApi = Literal["quality_monitors", "data_quality"]
 MetricType = Literal["AGGREGATE", "DERIVED", "DRIFT"]

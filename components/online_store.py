@@ -12,8 +12,8 @@ from typing import Literal
 
 import pulumi
 
-from components import databricks
-from components.dependencies import dependencies
+from . import databricks
+from .dependencies import dependencies
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,10 +14,10 @@ from typing import Literal
 
 import pulumi
 
-from components import databricks
-from components.dependencies import dependencies
-from components.dynamic import PublishedTable, PublishedTableArgs, SyncedTable, SyncedTableArgs
-from components.names import ThreePartName
+from . import databricks
+from .dependencies import dependencies
+from .dynamic import PublishedTable, PublishedTableArgs, SyncedTable, SyncedTableArgs
+from .names import ThreePartName
 
 DEFAULT_SUFFIX = "_online"
 

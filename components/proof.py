@@ -8,13 +8,13 @@ from typing import Any
 
 import pulumi
 
-from components.config import RolloutConfig, ServingConfig
-from components.dynamic import SmokeQuery
-from components.dynamic.rollout_resource import TrafficRollout
-from components.rollout import RolloutArgs
-from components.served_entity import ServedEntityArgs
-from components.serving_endpoint import ServingEndpoint
-from components.smoke import smoke_cases
+from .config import RolloutConfig, ServingConfig
+from .dynamic import SmokeQuery
+from .dynamic.rollout_resource import TrafficRollout
+from .rollout import RolloutArgs
+from .served_entity import ServedEntityArgs
+from .serving_endpoint import ServingEndpoint
+from .smoke import smoke_cases
 
 Proof = SmokeQuery | TrafficRollout
 

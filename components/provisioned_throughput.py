@@ -11,12 +11,12 @@ from dataclasses import dataclass, field
 
 import pulumi
 
-from components import databricks
-from components.ai_gateway import InferenceTableArgs
-from components.dependencies import dependencies
-from components.names import ThreePartName, check_endpoint_name, check_served_entity_name, check_version
-from components.serving_endpoint import EndpointPermission, permissions_of
-from components.traffic import TrafficSplit
+from . import databricks
+from .ai_gateway import InferenceTableArgs
+from .dependencies import dependencies
+from .names import ThreePartName, check_endpoint_name, check_served_entity_name, check_version
+from .serving_endpoint import EndpointPermission, permissions_of
+from .traffic import TrafficSplit
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 import pulumi
 
-from components.config import NEWEST, OBSERVED, EndpointConfig, ModelConfig
-from components.served_entity import ServedEntityArgs
+from .config import NEWEST, OBSERVED, EndpointConfig, ModelConfig
+from .served_entity import ServedEntityArgs
 
 if TYPE_CHECKING:
     from databricks.sdk import WorkspaceClient

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 
 import pulumi
 
-from components.dynamic import SmokeCase
-from components.dynamic.rollout_resource import TrafficRollout, TrafficRolloutArgs
-from components.names import ThreePartName, check_version
-from components.release.plan import Plan
-from components.served_entity import AnyServedEntity, ServedEntityArgs
-from components.traffic import WHOLE
+from .dynamic import SmokeCase
+from .dynamic.rollout_resource import TrafficRollout, TrafficRolloutArgs
+from .names import ThreePartName, check_version
+from .release.plan import Plan
+from .served_entity import AnyServedEntity, ServedEntityArgs
+from .traffic import WHOLE
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,8 +11,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from components.config import StackConfig
-from components.outputs import outputs_schema
+from .config import StackConfig
+from .outputs import outputs_schema
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 STACK_FILE = "stack-file.schema.json"

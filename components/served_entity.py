@@ -14,8 +14,8 @@ from typing import Any, ClassVar, Literal, get_args
 
 import pulumi
 
-from components import databricks
-from components.names import ThreePartName, check_served_entity_name, check_version
+from . import databricks
+from .names import ThreePartName, check_served_entity_name, check_version
 
 WorkloadSize = Literal["Small", "Medium", "Large"]
 WorkloadType = Literal[

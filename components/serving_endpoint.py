@@ -15,15 +15,15 @@ from typing import Literal
 
 import pulumi
 
-from components import databricks
-from components.ai_gateway import AiGatewayArgs, InferenceTableArgs
-from components.dependencies import dependencies
-from components.dynamic import EndpointSettings, EndpointSettingsArgs
-from components.dynamic.rollout_resource import TrafficRollout
-from components.names import ThreePartName, check_endpoint_name
-from components.rollout import RolloutArgs, make_rollout, released_entity
-from components.served_entity import AnyServedEntity, ExternalModelArgs, ServedEntityArgs, check_together
-from components.traffic import TrafficSplit
+from . import databricks
+from .ai_gateway import AiGatewayArgs, InferenceTableArgs
+from .dependencies import dependencies
+from .dynamic import EndpointSettings, EndpointSettingsArgs
+from .dynamic.rollout_resource import TrafficRollout
+from .names import ThreePartName, check_endpoint_name
+from .rollout import RolloutArgs, make_rollout, released_entity
+from .served_entity import AnyServedEntity, ExternalModelArgs, ServedEntityArgs, check_together
+from .traffic import TrafficSplit
 
 __all__ = [
     "AiGatewayArgs",

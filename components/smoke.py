@@ -8,10 +8,10 @@ from pathlib import Path
 import pulumi
 from pydantic import TypeAdapter, ValidationError
 
-from components.config import GoldenConfig, SmokeConfig, SmokeExpectationConfig, SmokeQueryConfig, StackConfig
-from components.dynamic import GoldenQuery, SmokeCase, SmokeExpectation
-from components.dynamic.smoke_golden import golden_case, rows_of_file
-from components.dynamic.smoke_suite import SuiteError
+from .config import GoldenConfig, SmokeConfig, SmokeExpectationConfig, SmokeQueryConfig, StackConfig
+from .dynamic import GoldenQuery, SmokeCase, SmokeExpectation
+from .dynamic.smoke_golden import golden_case, rows_of_file
+from .dynamic.smoke_suite import SuiteError
 
 _QUERIES = TypeAdapter(list[SmokeQueryConfig])
 

@@ -14,11 +14,11 @@ from urllib.parse import urlsplit
 import pulumi
 from pulumi.runtime import is_config_secret
 
-from components.config import ServingConfig, StackConfig
-from components.config.errors import Config, StackConfigError, parse_stack_config
-from components.dynamic.client import SETTINGS, WorkspaceConnectionError, workspace_client
-from components.dynamic.errors import WorkspaceError, asking
-from components.environments import ENVIRONMENTS
+from .config import ServingConfig, StackConfig
+from .config.errors import Config, StackConfigError, parse_stack_config
+from .dynamic.client import SETTINGS, WorkspaceConnectionError, workspace_client
+from .dynamic.errors import WorkspaceError, asking
+from .environments import ENVIRONMENTS
 
 if TYPE_CHECKING:
     from databricks.sdk import WorkspaceClient

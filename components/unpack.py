@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from components.names import ThreePartName
+from .names import ThreePartName
 
 # Names the unpacked table gives to what the inference table says of every request.
 REQUEST_ID = "request_id"

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import pulumi
 
-from components.alerts import (
+from .alerts import (
     DriftAlertArgs,
     FreshnessAlertArgs,
     QualityAlertArgs,
     ServingAlertsArgs,
     TrafficAlertArgs,
 )
-from components.config import AlertsConfig, MonitorConfig, ServingConfig
-from components.monitor import CustomMetricArgs, InferenceMonitor, InferenceMonitorArgs
-from components.unpack import LabelSource
+from .config import AlertsConfig, MonitorConfig, ServingConfig
+from .monitor import CustomMetricArgs, InferenceMonitor, InferenceMonitorArgs
+from .unpack import LabelSource
 
 
 def monitor_args(

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field, replace
 
 import pulumi
 
-from components.dependencies import dependencies
-from components.job import WorkflowJob, WorkflowJobArgs
-from components.job_tasks import AfterArgs, ConditionTaskArgs, TaskArgs, Work
+from .dependencies import dependencies
+from .job import WorkflowJob, WorkflowJobArgs
+from .job_tasks import AfterArgs, ConditionTaskArgs, TaskArgs, Work
 
 VIOLATIONS = "all_violations_count"
 """Task value that drift detection sets: how many windows break a limit."""

@@ -10,11 +10,11 @@ from typing import Any, Self
 
 import httpx
 
-from apps.client.answers import Predictions, read_answer
-from apps.client.credentials import Authorization
-from apps.client.endpoint import DEADLINE_SECONDS, JSON, broken_off
-from apps.client.requests import BATCH_RECORDS, Record, batches, encode
-from apps.client.retries import Attempts, RetryPolicy
+from .answers import Predictions, read_answer
+from .credentials import Authorization
+from .endpoint import DEADLINE_SECONDS, JSON, broken_off
+from .requests import BATCH_RECORDS, Record, batches, encode
+from .retries import Attempts, RetryPolicy
 
 BATCHES_AT_ONCE = 4
 """The lower bound of a Small endpoint's concurrency: more would only meet 429."""

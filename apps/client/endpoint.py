@@ -9,10 +9,10 @@ from typing import Any, Self
 
 import httpx
 
-from apps.client.answers import PredictionError, Predictions, read_answer
-from apps.client.credentials import Authorization
-from apps.client.requests import BATCH_RECORDS, Record, batches, encode
-from apps.client.retries import Attempts, RetryPolicy
+from .answers import PredictionError, Predictions, read_answer
+from .credentials import Authorization
+from .requests import BATCH_RECORDS, Record, batches, encode
+from .retries import Attempts, RetryPolicy
 
 DEADLINE_SECONDS = 60.0
 JSON = {"Content-Type": "application/json"}

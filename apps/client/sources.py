@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from apps.client.outputs import OutputsError, ServingOutputs
+from .outputs import OutputsError, ServingOutputs
 
 if TYPE_CHECKING:
     import pulumi

@@ -4,8 +4,8 @@ The engine hands the object over as it stands in `Pulumi.<stack>.yaml`; keys are
 reported at once, each with its path, the value received and the fix (`components/config/errors.py`).
 """
 
-from components.config.alerts import AlertsConfig
-from components.config.endpoint import (
+from .alerts import AlertsConfig
+from .endpoint import (
     EndpointConfig,
     InferenceTableConfig,
     ModelConfig,
@@ -14,19 +14,19 @@ from components.config.endpoint import (
     RateLimitConfig,
     ServedEntityConfig,
 )
-from components.config.features import FeatureTableConfig, OnlineStoreConfig
-from components.config.fields import NEWEST, OBSERVED
-from components.config.monitor import MonitorConfig
-from components.config.promotion import AliasPromotionConfig, PromotedFromConfig
-from components.config.rollout import ErrorBudgetConfig, GateConfig, RolloutConfig
-from components.config.smoke import (
+from .features import FeatureTableConfig, OnlineStoreConfig
+from .fields import NEWEST, OBSERVED
+from .monitor import MonitorConfig
+from .promotion import AliasPromotionConfig, PromotedFromConfig
+from .rollout import ErrorBudgetConfig, GateConfig, RolloutConfig
+from .smoke import (
     GoldenConfig,
     SmokeConfig,
     SmokeExpectationConfig,
     SmokeLatencyConfig,
     SmokeQueryConfig,
 )
-from components.config.stack import ServingConfig, StackConfig
+from .stack import ServingConfig, StackConfig
 
 __all__ = [
     "NEWEST",

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from components.config.fields import Cron, Email, Filled, Section
+from .fields import Cron, Email, Filled, Section
 
 DriftKind = Literal["BASELINE", "CONSECUTIVE"]
 

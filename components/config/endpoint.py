@@ -9,8 +9,17 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from components.ai_gateway import RateLimitArgs
-from components.config.fields import (
+from ..ai_gateway import RateLimitArgs
+from ..names import (
+    ThreePartName,
+    check_alias,
+    check_endpoint_name,
+    check_served_entity_name,
+    check_version,
+)
+from ..served_entity import ServedEntityArgs, WorkloadSize, WorkloadType
+from ..traffic import TrafficSplit
+from .fields import (
     NEWEST,
     OBSERVED,
     Catalog,
@@ -21,17 +30,8 @@ from components.config.fields import (
     Section,
     Version,
 )
-from components.config.promotion import AliasPromotionConfig, PromotedFromConfig, check_ladder
-from components.config.rollout import RolloutConfig
-from components.names import (
-    ThreePartName,
-    check_alias,
-    check_endpoint_name,
-    check_served_entity_name,
-    check_version,
-)
-from components.served_entity import ServedEntityArgs, WorkloadSize, WorkloadType
-from components.traffic import TrafficSplit
+from .promotion import AliasPromotionConfig, PromotedFromConfig, check_ladder
+from .rollout import RolloutConfig
 
 
 class ModelConfig(Section):

@@ -9,7 +9,7 @@ from typing import Any, TypeVar, get_args, overload
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from components.config.stack import ServingConfig, StackConfig
+from .stack import ServingConfig, StackConfig
 
 # What other tools and older documents call things that this schema refuses, and the way out.
 RETIRED = {

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator
 
-from components.config.fields import (
+from .fields import (
     Filled,
     PublishMode,
     Section,

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-from components.names import check_identifier
+from ..names import check_identifier
 
 NEWEST = ""
 OBSERVED = "observed"

@@ -7,12 +7,12 @@ from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from components.config.fields import Cron, Email, Filled, Section
-from components.monitor_apis import CustomMetricArgs, MetricType, MonitorApi
-from components.names import (
+from ..monitor_apis import CustomMetricArgs, MetricType, MonitorApi
+from ..names import (
     ThreePartName,
 )
-from components.unpack import LabelSource, UnpackedSchema
+from ..unpack import LabelSource, UnpackedSchema
+from .fields import Cron, Email, Filled, Section
 
 # Of the monitoring API, in the words of `QualityMonitor`.
 _GRANULARITY = re.compile(r"5 minutes|30 minutes|1 hour|1 day|[1-4] weeks?|1 month|1 year")

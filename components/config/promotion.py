@@ -6,8 +6,8 @@ from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from components.config.fields import Filled, Section, Version
-from components.names import ThreePartName, check_alias, check_version
+from ..names import ThreePartName, check_alias, check_version
+from .fields import Filled, Section, Version
 
 
 class AliasPromotionConfig(Section):

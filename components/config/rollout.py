@@ -6,8 +6,8 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from components.config.fields import Filled, Section
-from components.release.plan import DEFAULT_GATES, LEAST_REQUESTS, ErrorBudget, Gate, Plan, problems_of
+from ..release.plan import DEFAULT_GATES, LEAST_REQUESTS, ErrorBudget, Gate, Plan, problems_of
+from .fields import Filled, Section
 
 _FEWEST = Gate.min_requests
 

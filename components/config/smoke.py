@@ -6,13 +6,13 @@ from typing import Any
 
 from pydantic import Field, field_validator, model_validator
 
-from components.config.fields import (
+from ..dynamic.smoke_golden import TOLERANCE
+from ..names import check_version
+from .fields import (
     Filled,
     Section,
     Version,
 )
-from components.dynamic.smoke_golden import TOLERANCE
-from components.names import check_version
 
 
 class SmokeLatencyConfig(Section):

@@ -7,23 +7,23 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from components.config.alerts import AlertsConfig
-from components.config.endpoint import EndpointConfig, ModelConfig
-from components.config.features import FeatureTableConfig, OnlineStoreConfig
-from components.config.fields import (
+from ..environments import ENVIRONMENTS, Environment
+from ..names import (
+    InvalidNameError,
+    ThreePartName,
+)
+from .alerts import AlertsConfig
+from .endpoint import EndpointConfig, ModelConfig
+from .features import FeatureTableConfig, OnlineStoreConfig
+from .fields import (
     NEWEST,
     Catalog,
     Filled,
     Schema,
     Section,
 )
-from components.config.monitor import MonitorConfig
-from components.config.smoke import SmokeConfig
-from components.environments import ENVIRONMENTS, Environment
-from components.names import (
-    InvalidNameError,
-    ThreePartName,
-)
+from .monitor import MonitorConfig
+from .smoke import SmokeConfig
 
 
 class ServingConfig(Section):

@@ -14,9 +14,9 @@ import json
 import sys
 from typing import TYPE_CHECKING
 
-from components.dynamic.alias_journal import COPIED_FROM, entry_in, evidence_in, journal_key
-from components.dynamic.errors import ProviderError
-from components.names import InvalidNameError, ThreePartName, check_alias, check_version
+from ..names import InvalidNameError, ThreePartName, check_alias, check_version
+from .alias_journal import COPIED_FROM, entry_in, evidence_in, journal_key
+from .errors import ProviderError
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

@@ -10,15 +10,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from components.dynamic import registry_calls
-from components.dynamic.alias_journal import COPIED_FROM, entry_in, evidence_in, has_carried
-from components.dynamic.errors import AbsentError, ProviderError
-from components.dynamic.provider import known
+from . import registry_calls
+from .alias_journal import COPIED_FROM, entry_in, evidence_in, has_carried
+from .errors import AbsentError, ProviderError
+from .provider import known
 
 if TYPE_CHECKING:
     from databricks.sdk import WorkspaceClient
 
-    from components.dynamic.registry_calls import VersionFacts
+    from .registry_calls import VersionFacts
 
 ANY_VALUE = ""
 """In `requires`: the tag has to be there and filled, with whatever value."""
@@ -121,7 +121,7 @@ def _promoted_from(client: WorkspaceClient, inputs: Mapping[str, Any], facts: Ve
         return
     here = f"{inputs['model']} version {inputs['version']}"
     again = (
-        f"Copy it: python -m components.dynamic.alias_copy {model}/{version} {inputs['model']} --evidence-tag {tag}, "
+        f"Copy it: python -m {__package__}.alias_copy {model}/{version} {inputs['model']} --evidence-tag {tag}, "
         "and name the version that this makes"
     )
     copied = entry_in(facts.tags.get(COPIED_FROM))

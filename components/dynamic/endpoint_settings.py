@@ -15,8 +15,8 @@ from typing import Any
 import pulumi
 from pulumi.dynamic import CheckResult, CreateResult, DiffResult, ReadResult, Resource, UpdateResult
 
-from components.dynamic.errors import AbsentError, asking
-from components.dynamic.provider import Props, WorkspaceProvider, changed, guarded, known, without_provider
+from .errors import AbsentError, asking
+from .provider import Props, WorkspaceProvider, changed, guarded, known, without_provider
 
 PROVIDER_VERSION = "1"
 _NOTIFIED = ("on_update_success", "on_update_failure")

@@ -22,12 +22,12 @@ from pulumi.dynamic import (
     UpdateResult,
 )
 
-from components.dynamic import engine, registry_calls
-from components.dynamic.alias_gates import require_gates
-from components.dynamic.alias_journal import NOTHING, journal_entry, journal_key
-from components.dynamic.errors import ProviderError, WorkspaceError
-from components.dynamic.provider import Props, WorkspaceProvider, changed, guarded, is_unknown, known, without_provider
-from components.names import InvalidNameError, ThreePartName, check_alias, check_version
+from ..names import InvalidNameError, ThreePartName, check_alias, check_version
+from . import engine, registry_calls
+from .alias_gates import require_gates
+from .alias_journal import NOTHING, journal_entry, journal_key
+from .errors import ProviderError, WorkspaceError
+from .provider import Props, WorkspaceProvider, changed, guarded, is_unknown, known, without_provider
 
 PROVIDER_VERSION = "1"
 JOURNAL_LENGTH = 20

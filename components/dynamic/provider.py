@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, Concatenate, ParamSpec, TypeVar
 from pulumi.dynamic import CheckFailure, ConfigureRequest, ResourceProvider
 from pulumi.runtime import rpc
 
-from components.dynamic import engine
-from components.dynamic.client import SETTING_KEYS, WorkspaceConnectionError, workspace_client
-from components.dynamic.errors import PartlyMadeError, ProviderError
-from components.dynamic.redaction import Redactor
-from components.dynamic.waiting import Clock, SystemClock
+from . import engine
+from .client import SETTING_KEYS, WorkspaceConnectionError, workspace_client
+from .errors import PartlyMadeError, ProviderError
+from .redaction import Redactor
+from .waiting import Clock, SystemClock
 
 if TYPE_CHECKING:
     from databricks.sdk import WorkspaceClient

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from components.dynamic.errors import AbsentError, ProviderError, WorkspaceError, asking
+from .errors import AbsentError, ProviderError, WorkspaceError, asking
 
 if TYPE_CHECKING:
     from databricks.sdk import WorkspaceClient

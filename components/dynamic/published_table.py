@@ -22,12 +22,12 @@ from pulumi.dynamic import (
     UpdateResult,
 )
 
-from components.dynamic import engine, publication
-from components.dynamic.errors import AbsentError, PartlyMadeError, ProviderError, WorkspaceError
-from components.dynamic.provider import Props, WorkspaceProvider, changed, guarded, is_unknown, known, without_provider
-from components.dynamic.table_checks import MODES, Publication, seen_primary_keys, source_problems
-from components.dynamic.waiting import wait_for
-from components.names import InvalidNameError, ThreePartName
+from ..names import InvalidNameError, ThreePartName
+from . import engine, publication
+from .errors import AbsentError, PartlyMadeError, ProviderError, WorkspaceError
+from .provider import Props, WorkspaceProvider, changed, guarded, is_unknown, known, without_provider
+from .table_checks import MODES, Publication, seen_primary_keys, source_problems
+from .waiting import wait_for
 
 PROVIDER_VERSION = "1"
 

@@ -13,8 +13,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from components.dynamic.errors import AbsentError, ProviderError, WorkspaceError, asking
-from components.dynamic.waiting import Clock
+from .errors import AbsentError, ProviderError, WorkspaceError, asking
+from .waiting import Clock
 
 if TYPE_CHECKING:
     from databricks.sdk import WorkspaceClient

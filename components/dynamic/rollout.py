@@ -14,19 +14,19 @@ from typing import ClassVar
 
 from pulumi.dynamic import CheckFailure, CheckResult, CreateResult, DiffResult, ReadResult, UpdateResult
 
-from components.dynamic import engine
-from components.dynamic.errors import AbsentError, ProviderError, WorkspaceError
-from components.dynamic.provider import Props, WorkspaceProvider, changed, guarded, is_unknown, without_provider
-from components.dynamic.rollout_inputs import Inputs, InputsError, Outputs, WallClock
-from components.release.driver import Driver, DriverClock, Job, Result
-from components.release.lease import Lease, LostError, OthersLeaseError
-from components.release.live import read_endpoint
-from components.release.machine import Outcome
-from components.release.memory import Memory
-from components.release.narration import Narration
-from components.release.split import same_split, shown
-from components.release.survey import Survey, job_of, survey
-from components.release.transcript import Transcript, report_folder
+from ..release.driver import Driver, DriverClock, Job, Result
+from ..release.lease import Lease, LostError, OthersLeaseError
+from ..release.live import read_endpoint
+from ..release.machine import Outcome
+from ..release.memory import Memory
+from ..release.narration import Narration
+from ..release.split import same_split, shown
+from ..release.survey import Survey, job_of, survey
+from ..release.transcript import Transcript, report_folder
+from . import engine
+from .errors import AbsentError, ProviderError, WorkspaceError
+from .provider import Props, WorkspaceProvider, changed, guarded, is_unknown, without_provider
+from .rollout_inputs import Inputs, InputsError, Outputs, WallClock
 
 _IDENTITY = ("endpoint_name", "endpoint_id")
 

@@ -9,9 +9,20 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from components.dynamic.provider import Props, known
-from components.dynamic.smoke_ask import Patience
-from components.dynamic.smoke_suite import (
+from ..names import (
+    InvalidNameError,
+    ThreePartName,
+    check_endpoint_name,
+    check_served_entity_name,
+    check_version,
+)
+from ..release.case import Known, Wanted
+from ..release.driver import Result
+from ..release.plan import Plan, PlanError, parse_plan
+from ..release.split import Split, final_split
+from .provider import Props, known
+from .smoke_ask import Patience
+from .smoke_suite import (
     SmokeCase,
     SmokeExpectation,
     SuiteError,
@@ -19,18 +30,7 @@ from components.dynamic.smoke_suite import (
     parse_case,
     suite_digest,
 )
-from components.dynamic.waiting import SystemClock
-from components.names import (
-    InvalidNameError,
-    ThreePartName,
-    check_endpoint_name,
-    check_served_entity_name,
-    check_version,
-)
-from components.release.case import Known, Wanted
-from components.release.driver import Result
-from components.release.plan import Plan, PlanError, parse_plan
-from components.release.split import Split, final_split
+from .waiting import SystemClock
 
 HISTORY_LENGTH = 60
 RELEASED = "released"

@@ -9,10 +9,10 @@ from typing import Any, Literal
 import pulumi
 from pulumi.dynamic import Resource
 
-from components.dynamic.provider import Props
-from components.dynamic.rollout import TrafficRolloutProvider
-from components.dynamic.smoke_suite import SmokeCase, expectation_text, payload_text
-from components.release.plan import Plan
+from ..release.plan import Plan
+from .provider import Props
+from .rollout import TrafficRolloutProvider
+from .smoke_suite import SmokeCase, expectation_text, payload_text
 
 PROVIDER_VERSION = "1"
 

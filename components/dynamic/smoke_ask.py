@@ -10,8 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from components.dynamic.smoke_diagnosis import TIMED_OUT, UNREACHED
-from components.dynamic.waiting import Clock
+from .smoke_diagnosis import TIMED_OUT, UNREACHED
+from .waiting import Clock
 
 if TYPE_CHECKING:
     import requests

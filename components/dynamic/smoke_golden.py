@@ -14,8 +14,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from components.dynamic.errors import ProviderError, asking
-from components.dynamic.smoke_suite import SmokeCase, SmokeExpectation, SuiteError
+from .errors import ProviderError, asking
+from .smoke_suite import SmokeCase, SmokeExpectation, SuiteError
 
 if TYPE_CHECKING:
     from databricks.sdk import WorkspaceClient

@@ -21,12 +21,13 @@ from pulumi.dynamic import (
     UpdateResult,
 )
 
-from components.dynamic.errors import AbsentError, ProviderError
-from components.dynamic.provider import Props, WorkspaceProvider, guarded, is_unknown, known, without_provider
-from components.dynamic.smoke_ask import RETRIED_STATUSES, Patience
-from components.dynamic.smoke_golden import golden_case, largest_difference, rows_by_sql
-from components.dynamic.smoke_report import failure_lines, report_folder, write_report
-from components.dynamic.smoke_run import (
+from ..names import InvalidNameError, check_endpoint_name, check_served_entity_name
+from .errors import AbsentError, ProviderError
+from .provider import Props, WorkspaceProvider, guarded, is_unknown, known, without_provider
+from .smoke_ask import RETRIED_STATUSES, Patience
+from .smoke_golden import golden_case, largest_difference, rows_by_sql
+from .smoke_report import failure_lines, report_folder, write_report
+from .smoke_run import (
     SmokeRun,
     ask_everything,
     endpoint_or_fail,
@@ -34,7 +35,7 @@ from components.dynamic.smoke_run import (
     require_declared,
     require_ready,
 )
-from components.dynamic.smoke_suite import (
+from .smoke_suite import (
     SmokeCase,
     SmokeExpectation,
     SuiteError,
@@ -42,7 +43,6 @@ from components.dynamic.smoke_suite import (
     parse_case,
     suite_digest,
 )
-from components.names import InvalidNameError, check_endpoint_name, check_served_entity_name
 
 PROVIDER_VERSION = "1"
 PASSED = "passed"

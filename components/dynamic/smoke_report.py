@@ -10,9 +10,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from components.dynamic.smoke_diagnosis import diagnose
-from components.dynamic.smoke_run import Asked, SmokeRun
-from components.dynamic.smoke_suite import expectation_text, shape
+from .smoke_diagnosis import diagnose
+from .smoke_run import Asked, SmokeRun
+from .smoke_suite import expectation_text, shape
 
 FOLDER_VARIABLE = "SMOKE_REPORT_DIR"
 _SHOWN_FAILURES = 3

@@ -9,11 +9,11 @@ from typing import Any
 import pulumi
 from pulumi.dynamic import Resource
 
-from components.dynamic.provider import Props
-from components.dynamic.smoke_ask import RETRIED_STATUSES
-from components.dynamic.smoke_golden import TOLERANCE
-from components.dynamic.smoke_query import PROVIDER_VERSION, SmokeQueryProvider
-from components.dynamic.smoke_suite import SmokeCase, expectation_text, payload_text
+from .provider import Props
+from .smoke_ask import RETRIED_STATUSES
+from .smoke_golden import TOLERANCE
+from .smoke_query import PROVIDER_VERSION, SmokeQueryProvider
+from .smoke_suite import SmokeCase, expectation_text, payload_text
 
 
 @dataclass(frozen=True, kw_only=True)

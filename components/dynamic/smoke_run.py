@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from components.dynamic import engine
-from components.dynamic.errors import AbsentError, ProviderError, asking
-from components.dynamic.smoke_ask import Answer, Asker, Patience
-from components.dynamic.smoke_latency import CONFIDENCE, upper_bound
-from components.dynamic.smoke_suite import SmokeCase, payload_text, verdict
-from components.dynamic.waiting import Clock, wait_for
+from . import engine
+from .errors import AbsentError, ProviderError, asking
+from .smoke_ask import Answer, Asker, Patience
+from .smoke_latency import CONFIDENCE, upper_bound
+from .smoke_suite import SmokeCase, payload_text, verdict
+from .waiting import Clock, wait_for
 
 if TYPE_CHECKING:
     from databricks.sdk import WorkspaceClient

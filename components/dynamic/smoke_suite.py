@@ -14,8 +14,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from components.dynamic.smoke_fields import field_problems, type_problems
-from components.dynamic.smoke_latency import PERCENTILES, samples_needed
+from .smoke_fields import field_problems, type_problems
+from .smoke_latency import PERCENTILES, samples_needed
 
 OK = 200
 # What databricks-sdk 0.156.0 `serving_endpoints.query` sends, one of them a request.

@@ -15,10 +15,10 @@ from typing import Literal
 import pulumi
 from pulumi.dynamic import Resource
 
-from components.dynamic import engine
-from components.dynamic.errors import AbsentError, WorkspaceError, asking
-from components.dynamic.provider import Props, guarded
-from components.dynamic.published_table import PublishedTableProvider
+from . import engine
+from .errors import AbsentError, WorkspaceError, asking
+from .provider import Props, guarded
+from .published_table import PublishedTableProvider
 
 PROVIDER_VERSION = "1"
 

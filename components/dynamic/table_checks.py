@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from components.names import ThreePartName, quote_identifier
+from ..names import ThreePartName, quote_identifier
 
 if TYPE_CHECKING:
     from databricks.sdk.service.catalog import TableInfo

@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable
 from typing import Protocol, TypeVar
 
-from components.dynamic import engine
-from components.dynamic.errors import ProviderError
+from . import engine
+from .errors import ProviderError
 
 Result = TypeVar("Result")
 

@@ -10,10 +10,10 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from components.dynamic.client import WorkspaceConnectionError, workspace_client
-from components.dynamic.errors import ProviderError
-from components.release.lease import ABORT_TAG, holder_of
-from components.release.live import patch_tags, read_endpoint
+from ..dynamic.client import WorkspaceConnectionError, workspace_client
+from ..dynamic.errors import ProviderError
+from .lease import ABORT_TAG, holder_of
+from .live import patch_tags, read_endpoint
 
 if TYPE_CHECKING:
     from databricks.sdk import WorkspaceClient

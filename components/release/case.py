@@ -8,11 +8,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from components.release.live import Endpoint, Entity, normal_settings
-from components.release.machine import Start
-from components.release.memory import Failure, Progress
-from components.release.split import Split, final_split, percent_of, same_split, shown
-from components.traffic import WHOLE
+from ..traffic import WHOLE
+from .live import Endpoint, Entity, normal_settings
+from .machine import Start
+from .memory import Failure, Progress
+from .split import Split, final_split, percent_of, same_split, shown
 
 _DIGEST_LENGTH = 16
 

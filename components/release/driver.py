@@ -11,24 +11,24 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol
 
-from components.dynamic.errors import ProviderError, WorkspaceError
-from components.dynamic.smoke_ask import Asker, Patience
-from components.dynamic.smoke_diagnosis import UNREACHED
-from components.dynamic.smoke_report import failure_lines
-from components.dynamic.smoke_run import SmokeRun, ask_everything
-from components.dynamic.smoke_suite import SmokeCase
-from components.release import machine
-from components.release.gates import together
-from components.release.lease import AbortedError, Lease, LostError, ReleaseClock
-from components.release.live import Endpoint, Entity, put_config
-from components.release.machine import AskApproval, Command, End, Event, Look, Outcome, Put, Remember, Smoke, State
-from components.release.measures import Measures
-from components.release.memory import Failure, Memory, Progress
-from components.release.narration import Narration
-from components.release.plan import Plan
-from components.release.split import Split, percent_of, same_split, shown
-from components.release.table_gates import TableGates
-from components.traffic import WHOLE
+from ..dynamic.errors import ProviderError, WorkspaceError
+from ..dynamic.smoke_ask import Asker, Patience
+from ..dynamic.smoke_diagnosis import UNREACHED
+from ..dynamic.smoke_report import failure_lines
+from ..dynamic.smoke_run import SmokeRun, ask_everything
+from ..dynamic.smoke_suite import SmokeCase
+from ..traffic import WHOLE
+from . import machine
+from .gates import together
+from .lease import AbortedError, Lease, LostError, ReleaseClock
+from .live import Endpoint, Entity, put_config
+from .machine import AskApproval, Command, End, Event, Look, Outcome, Put, Remember, Smoke, State
+from .measures import Measures
+from .memory import Failure, Memory, Progress
+from .narration import Narration
+from .plan import Plan
+from .split import Split, percent_of, same_split, shown
+from .table_gates import TableGates
 
 if TYPE_CHECKING:
     from databricks.sdk import WorkspaceClient

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from components.release.exposition import Figures
-from components.release.machine import Verdict
-from components.release.plan import Gate
+from .exposition import Figures
+from .machine import Verdict
+from .plan import Gate
 
 _QUANTILES = {"latency_p50_ms": 0.50, "latency_p95_ms": 0.95, "latency_p99_ms": 0.99}
 

@@ -12,8 +12,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from components.dynamic.errors import ProviderError, WorkspaceError
-from components.release.live import Endpoint, patch_tags, read_endpoint
+from ..dynamic.errors import ProviderError, WorkspaceError
+from .live import Endpoint, patch_tags, read_endpoint
 
 if TYPE_CHECKING:
     from databricks.sdk import WorkspaceClient

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from components.dynamic.errors import asking
-from components.release.split import Split
+from ..dynamic.errors import asking
+from .split import Split
 
 if TYPE_CHECKING:
     from databricks.sdk import WorkspaceClient

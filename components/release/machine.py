@@ -19,8 +19,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from components.release.split import Split, final_split, percent_of, same_split, with_candidate
-from components.traffic import WHOLE
+from ..traffic import WHOLE
+from .split import Split, final_split, percent_of, same_split, with_candidate
 
 
 class Start(StrEnum):

@@ -7,13 +7,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from components.dynamic.errors import ProviderError, WorkspaceError, asking
-from components.dynamic.smoke_ask import Asker
-from components.dynamic.smoke_suite import SmokeCase, payload_text, verdict
-from components.release.exposition import ExportMeter, Figures
-from components.release.gates import Judged, Reading, judge, read_export, stable_figures
-from components.release.plan import Gate, Plan
-from components.release.table_gates import TableGates, Window, mark
+from ..dynamic.errors import ProviderError, WorkspaceError, asking
+from ..dynamic.smoke_ask import Asker
+from ..dynamic.smoke_suite import SmokeCase, payload_text, verdict
+from .exposition import ExportMeter, Figures
+from .gates import Judged, Reading, judge, read_export, stable_figures
+from .plan import Gate, Plan
+from .table_gates import TableGates, Window, mark
 
 if TYPE_CHECKING:
     from databricks.sdk import WorkspaceClient

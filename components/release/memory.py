@@ -13,9 +13,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from components.dynamic.errors import asking
-from components.dynamic.registry_calls import tag_version
-from components.release.split import Split
+from ..dynamic.errors import asking
+from ..dynamic.registry_calls import tag_version
+from .split import Split
 
 if TYPE_CHECKING:
     from databricks.sdk import WorkspaceClient

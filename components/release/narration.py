@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from components.release.chart import Sample
-from components.release.lease import ReleaseClock
-from components.release.machine import End, Outcome, Release, State
-from components.release.measures import Look
-from components.release.plan import Plan
-from components.release.split import Split, percent_of, shown
-from components.release.transcript import Transcript
+from .chart import Sample
+from .lease import ReleaseClock
+from .machine import End, Outcome, Release, State
+from .measures import Look
+from .plan import Plan
+from .split import Split, percent_of, shown
+from .transcript import Transcript
 
 _P95 = 0.95
 

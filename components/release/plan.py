@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
-from components.traffic import WHOLE
+from ..traffic import WHOLE
 
 Standby = Literal["keep", "drop"]
 Versus = Literal["none", "difference", "ratio"]

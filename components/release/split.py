@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from components.traffic import WHOLE
+from ..traffic import WHOLE
 
 Split = tuple[tuple[str, int], ...]
 """(served entity, percent), in a fixed order; empty where an endpoint serves nothing yet."""

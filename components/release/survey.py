@@ -6,16 +6,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from components.dynamic.errors import AbsentError
-from components.dynamic.smoke_ask import Patience
-from components.dynamic.smoke_suite import SmokeCase
-from components.release.case import Decision, Found, Known, Wanted, decide
-from components.release.driver import Job
-from components.release.live import Entity, read_endpoint
-from components.release.machine import Release, Start
-from components.release.memory import Failure, Memory, Progress
-from components.release.plan import Plan
-from components.release.split import percent_of
+from ..dynamic.errors import AbsentError
+from ..dynamic.smoke_ask import Patience
+from ..dynamic.smoke_suite import SmokeCase
+from .case import Decision, Found, Known, Wanted, decide
+from .driver import Job
+from .live import Entity, read_endpoint
+from .machine import Release, Start
+from .memory import Failure, Memory, Progress
+from .plan import Plan
+from .split import percent_of
 
 if TYPE_CHECKING:
     from databricks.sdk import WorkspaceClient

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from components.dynamic.errors import ProviderError, asking
-from components.names import ThreePartName, quote_identifier
-from components.release.gates import Reading
-from components.release.plan import DRIFT, Gate
+from ..dynamic.errors import ProviderError, asking
+from ..names import ThreePartName, quote_identifier
+from .gates import Reading
+from .plan import DRIFT, Gate
 
 if TYPE_CHECKING:
     from databricks.sdk import WorkspaceClient

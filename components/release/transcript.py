@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from components.release.chart import Sample, chart
+from .chart import Sample, chart
 
 FOLDER_VARIABLE = "RELEASE_REPORT_DIR"
 
