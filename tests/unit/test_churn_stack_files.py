@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from components.config.errors import StackConfigError, parse_stack_config
+from components.registry import served_entities
 from examples.churn.config import DEFAULT_PACKAGES, ChurnConfig
 from examples.churn.drift import NOTEBOOKS
 from pipelines.churn.drift_detection import Policy
@@ -56,6 +57,21 @@ def test_every_stack_has_the_documented_names_split_and_payload(stack: str) -> N
         ]
     }
     assert query.expect.predictions == 2
+
+
+@pytest.mark.parametrize(
+    ("versions", "served"),
+    [
+        ({"production": "3", "champion": "4"}, {"advanced_mlops_churn-3": 80, "advanced_mlops_churn-4": 20}),
+        ({"production": "4", "champion": "4"}, {"advanced_mlops_churn-4": 100}),
+    ],
+)
+def test_two_aliases_on_one_version_are_one_entity_with_all_of_the_traffic(
+    versions: dict[str, str], served: dict[str, int]
+) -> None:
+    config = config_of("prod")
+    entities = served_entities(config.endpoint, config.model, versions, scale_to_zero=config.scale_to_zero)
+    assert {entity.entity_name: entity.traffic_percentage for entity in entities} == served
 
 
 @pytest.mark.parametrize("stack", STACKS)
