@@ -68,11 +68,12 @@ def test_an_inference_table_and_its_monitor_can_be_taken_out_and_put_in_elsewher
     taken: dict[str, Any] = {}
 
     def take_out(serving: Serving) -> None:
-        taken["monitor"] = serving.pop("monitor")
+        # Alerts ask the inference table and the monitor, so they go with them.
+        taken.update({name: serving.pop(name) for name in ("monitor", "alerts")})
         taken["table"] = serving["endpoint"].pop("inferenceTable")
 
     def put_in(serving: Serving) -> None:
-        serving["monitor"] = taken["monitor"]
+        serving.update({name: taken[name] for name in ("monitor", "alerts")})
         serving["endpoint"]["inferenceTable"] = {"prefix": "elsewhere"}
 
     running.change(take_out)

@@ -27,6 +27,8 @@ TABLES = {
     "trip_dropoff_features_online",
     "taxi_fare_regressor_local_payload",
     "taxi_fare_regressor_local_unpacked",
+    "taxi_fare_regressor_local_unpacked_profile_metrics",
+    "taxi_fare_regressor_local_unpacked_drift_metrics",
 }
 LOOKED_UP = {"ModelServing", "OnlineStore", "Job", "Query", "SqlTable", "QualityMonitor"}
 #: Long enough for the next `up` to come upon the moment unfinished, short enough to wait for.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
@@ -69,7 +70,7 @@ def test_a_minute_of_the_services_own_export_counts_once_and_only_when_it_began_
 def test_a_quantile_of_buckets_lies_in_the_bucket_of_the_true_one(values: list[float], quantile: float) -> None:
     bounds = [1.0, 10.0, 100.0, 1000.0, float("inf")]
     figures = Figures(buckets={bound: sum(value <= bound for value in values) for bound in bounds})
-    true = sorted(values)[max(-(-int(quantile * len(values) * 1e9) // 10**9) - 1, 0)]
+    true = sorted(values)[max(math.ceil(quantile * len(values)) - 1, 0)]
     upper = min(bound for bound in bounds if true <= bound)
     lower = max([0.0, *(bound for bound in bounds if bound < upper)])
     found = figures.latency_ms(quantile)
