@@ -40,11 +40,11 @@ def assemble(state: State) -> Starlette:
     faults = Faults()
     catalog = UnityCatalog(state)
     files = Files(state)
-    sql = Sql(state, catalog, files)
+    sql = Sql(state, catalog, files, clock.now)
     catalog.add_volumes(files)
     catalog.add_contents(sql.functions())
     workspace_objects = WorkspaceObjects(state, clock.now_ms, OWNER.user_name)
-    mlflow = Mlflow(state, catalog.containers.schema, files, OWNER.user_name)
+    mlflow = Mlflow(state, catalog.containers.schema, files, OWNER.user_name, clock.now)
     # Unity Catalog counts models among a schema's functions, too.
     catalog.add_contents(
         Contents(FUNCTION, mlflow.model_names, mlflow.model_id, mlflow.delete_model, mlflow.model_owner)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from databricks.sdk.errors import BadRequest
 
 from tests.support.served import opened_state
 from tests.support.server import WorkspaceServer
+from tests.support.warehouse import Warehouse
 from workspace.clock import Clock
 from workspace.state import State
 
@@ -94,3 +96,22 @@ def test_time_is_moved_and_read_over_http(client: WorkspaceClient, server: Works
     assert after["offset_seconds"] == before["offset_seconds"] + 1.5
     with pytest.raises(BadRequest, match="received -1"):
         client.api_client.do("PUT", "/_workspace/clock", body={"advance_seconds": -1})
+
+
+def test_sql_and_the_registry_go_by_the_clock(client: WorkspaceClient, sql: Warehouse) -> None:
+    def shown(path: str, body: dict[str, float] | None = None) -> float:
+        answer = client.api_client.do("GET" if body is None else "PUT", path, body=body)
+        assert isinstance(answer, dict)
+        return float(answer["now_ms"]) / 1_000
+
+    shown("/_workspace/clock", {"advance_seconds": 900})
+    before = shown("/_workspace/clock")
+    said = [float(str(sql.value(text))) for text in ("unix_micros(now()) / 1e6", "unix_timestamp()")]
+    day = sql.value("datediff(current_date(), DATE'1970-01-01')")
+    model = client.registered_models.create(
+        catalog_name=sql.catalog, schema_name=sql.schema, name=f"clock_{uuid.uuid4().hex[:8]}"
+    )
+    after = shown("/_workspace/clock")
+    assert all(before - 1 <= moment <= after for moment in said)
+    assert int(before // 86_400) <= int(str(day)) <= int(after // 86_400)
+    assert before - 1 <= (model.created_at or 0) / 1_000 <= after

@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 import time
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
@@ -41,8 +41,9 @@ class ArtifactFolders(Protocol):
 class Registry:
     """Registered models, their versions, aliases and tags. Every refusal is an `ApiError`."""
 
-    def __init__(self, engine: Engine, folders: ArtifactFolders) -> None:
+    def __init__(self, engine: Engine, folders: ArtifactFolders, now: Callable[[], float] = time.time) -> None:
         self._engine = engine
+        self._seconds = now
         self._folders = folders
         self._write_lock = threading.RLock()
 
@@ -55,7 +56,7 @@ class Registry:
         with self._writing() as session:
             if self._find_model(session, name) is not None:
                 raise already_exists(f"Registered model '{name.full}' already exists.")
-            now = _now()
+            now = self._now()
             model = SqlRegisteredModel(name=name.full, creation_time=now, last_updated_time=now, description=comment)
             extra = {"id": str(uuid.uuid4()), "owner": by, "created_by": by, "updated_by": by}
             model.registered_model_tags = rows.model_tags(name, tags, extra | {"deployment_job_id": deployment_job_id})
@@ -123,7 +124,7 @@ class Registry:
             number = int(highest or 0) + 1
             # A model of this name that was deleted in the middle of a kill may have left files behind.
             self._folders.remove_tree(f"{name.folder}/{number}")
-            now = _now()
+            now = self._now()
             version = SqlModelVersion(
                 name=name.full,
                 version=number,
@@ -288,14 +289,13 @@ class Registry:
     def _to_version(self, session: Session, name: ModelName, version: Any) -> ModelVersion:
         return rows.to_version(name, version, self._folders.path(f"{name.folder}/{version.version}"))
 
+    def _now(self) -> int:
+        return int(self._seconds() * 1_000)
+
     def _touch(self, row: Any, by: str) -> None:
-        row.last_updated_time = _now()
+        row.last_updated_time = self._now()
         tags = row.registered_model_tags if isinstance(row, SqlRegisteredModel) else row.model_version_tags
         rows.update_extra(tags, {"updated_by": by})
-
-
-def _now() -> int:
-    return time.time_ns() // 1_000_000
 
 
 def page_limit(requested: object) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -52,12 +53,18 @@ class Mlflow:
     """
 
     def __init__(
-        self, state: State, require_schema: Callable[[str, str], object], files: ModelFiles, owner: str
+        self,
+        state: State,
+        require_schema: Callable[[str, str], object],
+        files: ModelFiles,
+        owner: str,
+        now: Callable[[], float] = time.time,
     ) -> None:
         self._state = state
         self._require_schema = require_schema
         self._files = files
         self._owner = owner
+        self._now = now
         self._opener = StoreOpener(state.subfolder("mlflow"))
         self._registry: Registry | None = None
         self._lock = threading.Lock()
@@ -134,7 +141,7 @@ class Mlflow:
                 stores = self._opener.stores()
                 from workspace.mlflow_api.registry import Registry
 
-                self._registry = Registry(stores.registry.engine, self._files)
+                self._registry = Registry(stores.registry.engine, self._files, self._now)
             return self._registry
 
     def _make_routes(self) -> list[BaseRoute]:

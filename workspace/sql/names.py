@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from sqlglot import exp
@@ -19,6 +20,8 @@ class Session:
     user: str
     views: dict[str, str] = field(default_factory=dict)
     """Definitions of temporary views, by name in lower case."""
+    now: Callable[[], float] = time.time
+    """The workspace's time, in seconds since the epoch: what current_timestamp() and its like say."""
 
     def temporary_view(self, table: exp.Table) -> str | None:
         """The definition, where the name is that of a temporary view."""

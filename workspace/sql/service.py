@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -37,11 +38,11 @@ DEFAULT_SCHEMA = "default"
 class Sql:
     """Runs Databricks SQL over the tables of Unity Catalog."""
 
-    def __init__(self, state: State, catalog: UnityCatalog, files: Files) -> None:
+    def __init__(self, state: State, catalog: UnityCatalog, files: Files, now: Callable[[], float] = time.time) -> None:
         self._catalog = catalog
         self._engine = Engine()
         self._executor = Executor(catalog, state.documents, self._engine, ExternalFiles(catalog, files.path))
-        self._statements = Statements(self._executor, FIRST_CATALOG, DEFAULT_SCHEMA, UrlSigner(state.token))
+        self._statements = Statements(self._executor, FIRST_CATALOG, DEFAULT_SCHEMA, UrlSigner(state.token), now)
         self._queries = Queries(state.documents)
 
     def execute(

@@ -9,7 +9,7 @@ import threading
 import time
 import uuid
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as StillRunning
 from contextvars import copy_context
@@ -72,8 +72,16 @@ class Statement:
 class Statements:
     """The newest statements of this server; they do not outlive it, as results of Databricks do not outlive an hour."""
 
-    def __init__(self, executor: Executor, default_catalog: str, default_schema: str, signer: UrlSigner) -> None:
+    def __init__(
+        self,
+        executor: Executor,
+        default_catalog: str,
+        default_schema: str,
+        signer: UrlSigner,
+        now: Callable[[], float] = time.time,
+    ) -> None:
         self._executor = executor
+        self._now = now
         self._defaults = (default_catalog, default_schema)
         self._signer = signer
         self._statements: OrderedDict[str, Statement] = OrderedDict()
@@ -82,7 +90,7 @@ class Statements:
 
     def session(self, catalog: str | None, schema: str | None) -> Session:
         names = (catalog or self._defaults[0]).lower(), (schema or self._defaults[1]).lower()
-        return Session(*names, current_caller().user_name)
+        return Session(*names, current_caller().user_name, now=self._now)
 
     def submit(self, body: Mapping[str, Any], host: str) -> Json:
         """Run a statement, and wait for it as long as the request says; `host` is what links are made for."""

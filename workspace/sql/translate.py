@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 
 import sqlglot
 from sqlglot import exp
@@ -33,11 +34,12 @@ def to_duckdb(tree: exp.Expression, session: Session, *, maps: bool = False) -> 
     """
     holder = exp.Paren(this=tree)
     session_values = _session_values(session)
+    moment = datetime.fromtimestamp(session.now(), UTC)
     rewritten = rewrites()
     nodes = list(tree.walk(bfs=False))
     # Children come after their parents in the walk: backwards, every rewrite finds its arguments rewritten.
     for node in reversed(nodes):
-        new = _rewrite(node, rewritten, session_values)
+        new = _moment(node, moment) or _rewrite(node, rewritten, session_values)
         if new is not node:
             node.replace(new)
     for select in list(holder.find_all(exp.Select)):
@@ -129,6 +131,19 @@ def _rewrite(
         return node
     rewrite = rewritten.get(type(node))
     return node if rewrite is None else rewrite(node)
+
+
+def _moment(node: exp.Expr, now: datetime) -> exp.Expr | None:
+    """The value of current_timestamp() and current_date(), which are the same throughout a query; None for others."""
+    if isinstance(node, exp.CurrentTimestamp):
+        return _constant(now.isoformat(sep=" "), "TIMESTAMPTZ")
+    if isinstance(node, exp.CurrentDate):
+        return _constant(now.date().isoformat(), "DATE")
+    return None
+
+
+def _constant(text: str, kind: str) -> exp.Cast:
+    return exp.Cast(this=exp.Literal.string(text), to=exp.DataType.build(kind, dialect="duckdb"))
 
 
 def _session_values(session: Session) -> dict[type[exp.Expr], str]:

@@ -103,7 +103,7 @@ class Functions:
         values = _bound(found, given)
         body = parse(f"SELECT {found['definition']}").expressions[0]
         catalog, schema, _ = found["full_name"].split(".")
-        owner = Session(catalog, schema, session.user)
+        owner = Session(catalog, schema, session.user, now=session.now)
         body = self.inline(body, owner, depth + 1)
         holder = exp.Paren(this=body)
         for column in list(holder.find_all(exp.Column)):
