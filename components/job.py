@@ -22,6 +22,7 @@ from .job_tasks import (
     TaskArgs,
     check_tasks,
 )
+from .permissions import access_controls
 
 TIMEZONE = "UTC"
 NOTEBOOK_MARK = "# Databricks notebook source"
@@ -216,15 +217,7 @@ class WorkflowJob(pulumi.ComponentResource):
         return databricks.Permissions(
             f"{name}-permissions",
             job_id=self.job.id,
-            access_controls=[
-                databricks.PermissionsAccessControlArgs(
-                    permission_level=entry.level,
-                    group_name=entry.group,
-                    user_name=entry.user,
-                    service_principal_name=entry.service_principal,
-                )
-                for entry in args.permissions
-            ],
+            access_controls=access_controls(args.permissions),
             opts=pulumi.ResourceOptions(parent=self),
         )
 

@@ -21,6 +21,7 @@ from .dependencies import dependencies
 from .dynamic import EndpointSettings, EndpointSettingsArgs
 from .dynamic.rollout_resource import TrafficRollout
 from .names import ThreePartName, check_endpoint_name
+from .permissions import access_controls
 from .rollout import RolloutArgs, make_rollout, released_entity
 from .served_entity import AnyServedEntity, ExternalModelArgs, ServedEntityArgs, check_together
 from .traffic import TrafficSplit
@@ -206,15 +207,7 @@ def permissions_of(
     return databricks.Permissions(
         f"{name}-permissions",
         serving_endpoint_id=endpoint_id,
-        access_controls=[
-            databricks.PermissionsAccessControlArgs(
-                permission_level=entry.level,
-                group_name=entry.group,
-                user_name=entry.user,
-                service_principal_name=entry.service_principal,
-            )
-            for entry in entries
-        ],
+        access_controls=access_controls(entries),
         opts=pulumi.ResourceOptions(parent=parent),
     )
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pulumi
 from pydantic import TypeAdapter, ValidationError
 
-from .config import GoldenConfig, SmokeConfig, SmokeExpectationConfig, SmokeQueryConfig, StackConfig
+from .config import GoldenConfig, ServingConfig, SmokeConfig, SmokeExpectationConfig, SmokeQueryConfig
 from .dynamic import GoldenQuery, SmokeCase, SmokeExpectation
 from .dynamic.smoke_golden import golden_case, rows_of_file
 from .dynamic.smoke_suite import SuiteError
@@ -49,7 +49,7 @@ def golden_queries(config: SmokeConfig, warehouse_id: str) -> list[GoldenQuery]:
     ]
 
 
-def check_suite(config: StackConfig) -> None:
+def check_suite(config: ServingConfig) -> None:
     """Raises SmokeSuiteError for what a release cannot ask: it asks the new version only, before any of its rows."""
     if config.endpoint.rollout is None:
         return

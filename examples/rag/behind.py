@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import pulumi
-
 from components.ai_gateway import InferenceTableArgs
 from components.config import ModelConfig
 from components.registry import resolve_aliases
@@ -57,24 +55,3 @@ def make_endpoint(behind: BehindConfig, entity: ServedEntityArgs, config: RagCon
             timeout=config.defaults.endpoint_timeout,
         ),
     )
-
-
-def token_of(config: RagConfig, client: WorkspaceClient) -> pulumi.Output[str]:
-    """What the chatbot asks the workspace with: the stack's secret `servingToken`.
-
-    Where the stack can only reach this machine, the token of whoever deploys will do. A deployer's token in prod would
-    give the chatbot all the rights that its deployer has.
-
-    Raises:
-        pulumi.RunError: there is none.
-    """
-    stated = pulumi.Config().get_secret("servingToken")
-    if stated is not None:
-        return stated
-    at_hand = client.config.token if config.defaults.loopback_only else None
-    if at_hand is None:
-        raise pulumi.RunError(
-            f"servingToken is not set: `pulumi config set --secret {pulumi.get_project()}:servingToken <token of "
-            f"{config.serving_principal}> -s {pulumi.get_stack()}`. The chatbot asks index and endpoints with it"
-        )
-    return pulumi.Output.secret(at_hand)
