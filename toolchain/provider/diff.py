@@ -85,7 +85,7 @@ def _compare(
     fields: tuple[Field, ...], news: Mapping[str, object], state: Mapping[str, object], family: Family, path: str
 ) -> Iterator[Entry]:
     for item in fields:
-        if item.output:
+        if item.output or item.strategic:
             continue
         value, before = news.get(item.wire), state.get(item.wire)
         where = f"{path}{item.wire}"

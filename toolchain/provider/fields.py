@@ -27,6 +27,7 @@ class Options(TypedDict, total=False):
     twin: str
     match: str
     formula: str
+    strategic: bool
 
 
 def _field(kind: Kind, api: str, fields: tuple[Field, ...], options: Options) -> Field:

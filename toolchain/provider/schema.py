@@ -75,6 +75,8 @@ class Field:
     """For lists of objects: wire name of the field by which items of plan and answer belong together."""
     formula: str = ""
     """Made from other fields (and ``{host}``), not read."""
+    strategic: bool = False
+    """The type's strategy finds its differences (``more_diffs``): values that are not equal may mean the same."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

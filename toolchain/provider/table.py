@@ -4,7 +4,19 @@ from collections.abc import Mapping
 from typing import Final
 
 from toolchain.provider.errors import PluginError
-from toolchain.provider.resources import access, data, features, files, identity, lakebase, serving, watching, work
+from toolchain.provider.resources import (
+    access,
+    dashboards,
+    data,
+    features,
+    files,
+    identity,
+    lakebase,
+    serving,
+    vector_search,
+    watching,
+    work,
+)
 from toolchain.provider.schema import Resource
 from toolchain.provider.text import listed
 
@@ -20,6 +32,8 @@ RESOURCES: Final[Mapping[str, Resource]] = {
         *work.ROWS,
         *lakebase.ROWS,
         *identity.ROWS,
+        *dashboards.ROWS,
+        *vector_search.ROWS,
     )
 }
 

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Mapping
 from urllib.parse import unquote
 
+from tests.toolchain.provider import fake_dashboards
 from tests.toolchain.provider.fake_lakebase import postgres
 from tests.toolchain.provider.fake_state import ME, METASTORE, NOW, NOW_TEXT, Fake, JsonObject, RefusedError, Request
 
@@ -454,6 +455,14 @@ ROUTES: list[tuple[str, Route]] = [
     (r"/api/2.0/preview/scim/v2/ServicePrincipals", _principal_create),
     (r"/api/2.0/preview/scim/v2/ServicePrincipals/([^/]+)", _principal),
     (r"/api/2.0/postgres/(.+)", postgres),
+    (r"/api/2.0/workspace/mkdirs", fake_dashboards.mkdirs),
+    (r"/api/2.0/lakeview/dashboards", fake_dashboards.dashboard_create),
+    (r"/api/2.0/lakeview/dashboards/([^/]+)", fake_dashboards.dashboard),
+    (r"/api/2.0/lakeview/dashboards/([^/]+)/published", fake_dashboards.publication),
+    (r"/api/2.0/vector-search/endpoints", fake_dashboards.search_endpoint_create),
+    (r"/api/2.0/vector-search/endpoints/([^/]+)(?:/(budget-policy))?", fake_dashboards.search_endpoint),
+    (r"/api/2.0/vector-search/indexes", fake_dashboards.search_index_create),
+    (r"/api/2.0/vector-search/indexes/([^/]+)", fake_dashboards.search_index),
     (r"/api/data-quality/v1/monitors", _data_quality_create),
     (r"/api/data-quality/v1/monitors/([^/]+)/([^/]+)", _data_quality),
 ]
