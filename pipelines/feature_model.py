@@ -11,9 +11,10 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 import mlflow
+import numpy as np
 import pandas as pd
 import yaml
 from mlflow.models import Model, ModelSignature
@@ -216,14 +217,30 @@ def log_feature_model(
     return logged
 
 
-def predict_offline(model_folder: Path, joined: pd.DataFrame) -> list[float]:
+def predict_rows(model_folder: Path, joined: pd.DataFrame) -> list[object]:
     """Score rows that already carry their features, with the raw model of a logged model's folder.
 
     This is batch prediction without the lookup: `joined` has the spec's model columns (and may have others), features
-    taken from the feature tables by a join. The endpoint's answer for the same keys must be the same.
+    taken from the feature tables by a join. The endpoint's answer for the same keys must be the same. A model without
+    lookups gets the columns that its signature names.
     """
     data = model_folder / "data" / _DATA_FOLDER
+    if not (data / SPEC_FILE).is_file():
+        plain = mlflow.pyfunc.load_model(str(model_folder))
+        columns = plain.metadata.get_input_schema().input_names() if plain.metadata.signature else list(joined.columns)
+        return _listed(plain.predict(joined[columns]))
     spec = yaml.safe_load((data / SPEC_FILE).read_text(encoding="utf-8"))
     columns = [name for column in spec["input_columns"] for name, entry in column.items() if entry.get("include", True)]
     raw = mlflow.pyfunc.load_model(str(data / RAW_MODEL))
-    return [float(value) for value in raw.predict(joined[columns])]
+    return _listed(raw.predict(joined[columns]))
+
+
+def predict_offline(model_folder: Path, joined: pd.DataFrame) -> list[float]:
+    """`predict_rows` of a model that answers with numbers."""
+    return [float(str(value)) for value in predict_rows(model_folder, joined)]
+
+
+def _listed(answers: Any) -> list[object]:
+    """One plain value a row, whatever the model answers with: an array, a series, or a frame of one column."""
+    values = np.asarray(answers)
+    return list(values.reshape(len(values), -1)[:, 0].tolist()) if len(values) else []

@@ -18,6 +18,7 @@ from pipelines.errors import PipelineError
 from pipelines.progress import Progress
 from pipelines.registration import register_feature_model
 from pipelines.sql import SqlRunner
+from pipelines.validation import Measured, judge, tags_of
 
 TRACKING: Final = "databricks"
 REGISTRY: Final = "databricks-uc"
@@ -66,14 +67,11 @@ def make_model(
 
 
 def _tags(trained: training.Trained) -> dict[str, str]:
-    quality = trained.quality
+    measured = Measured(rows=len(trained.predictions), metrics=trained.quality.metrics)
     return {
+        **tags_of(judge(measured, training.LIMITS)),
         "training_date": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "method": trained.method,
-        "accuracy": f"{quality.accuracy:.6f}",
-        "f1_macro": f"{quality.f1_macro:.6f}",
-        "expected_loss": f"{quality.expected_loss:.6f}",
-        "validation": "passed" if quality.passes else "failed",
     }
 
 

@@ -20,6 +20,7 @@ from pipelines.churn.tables import FEATURE_TYPES, FEATURES, KEY, NUMBERS, TEXTS,
 from pipelines.errors import PipelineError
 from pipelines.feature_model import FeatureLookup, FeatureSpec, Input, log_feature_model
 from pipelines.sql import SqlRunner
+from pipelines.validation import Limit, Measured, judge
 
 MODEL_NAME: Final = "advanced_mlops_churn"
 LABEL: Final = "churn"
@@ -32,6 +33,11 @@ INPUTS: Final = (
     Input(name=TIME, data_type="timestamp", include=False),
 )
 PACKAGES: Final = ("mlflow", "scikit-learn", "numpy", "pandas", "scipy", "cloudpickle")
+# The thresholds of drift detection, and better than taking everybody to stay. A loss is 0 or less.
+LIMITS: Final = (
+    Limit(metric="f1_macro", kind="accuracy", at_least=0.5),
+    Limit(metric="expected_loss", kind="business", at_least=-30.0),
+)
 _MINIMUM_CUSTOMERS: Final = 50
 
 
@@ -44,13 +50,13 @@ class Quality:
     expected_loss: float
     """Mean over all customers of minus the monthly charges of those who left and were not expected to: 0 or less."""
 
-    # The thresholds of drift detection, and better than taking everybody to stay.
-    LEAST_F1: Final = 0.5
-    LARGEST_LOSS: Final = 30.0
+    @property
+    def metrics(self) -> dict[str, float]:
+        return {"accuracy": self.accuracy, "f1_macro": self.f1_macro, "expected_loss": self.expected_loss}
 
     @property
     def passes(self) -> bool:
-        return self.f1_macro >= self.LEAST_F1 and abs(self.expected_loss) <= self.LARGEST_LOSS
+        return judge(Measured(rows=1, metrics=self.metrics), LIMITS).passed
 
     def __str__(self) -> str:
         return f"accuracy {self.accuracy:.3f}, F1 {self.f1_macro:.3f}, expected loss {self.expected_loss:.2f}"
