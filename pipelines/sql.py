@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final, Protocol
 
@@ -47,10 +47,14 @@ _DECODERS: Final[Mapping[str, Callable[[str], Value]]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
-    """A statement's answer: column names, and rows of Python values (timestamps as aware UTC datetimes)."""
+    """A statement's answer: column names, and rows of Python values (timestamps as aware UTC datetimes).
+
+    `types` are the columns' Databricks SQL types in lower case, where whoever ran the statement knows them.
+    """
 
     columns: list[str]
     rows: list[list[Value]]
+    types: list[str] = field(default_factory=list)
 
     def only_row(self) -> dict[str, Value]:
         """The single row, by column name."""
@@ -145,7 +149,8 @@ class Warehouse:
             if chunk.next_chunk_index is None or not response.statement_id:
                 break
             chunk = self._api.get_statement_result_chunk_n(response.statement_id, chunk.next_chunk_index)
-        return Result(columns=[column.name or "" for column in columns], rows=rows)
+        types = [(column.type_text or "").lower() for column in columns]
+        return Result(columns=[column.name or "" for column in columns], rows=rows, types=types)
 
 
 def _decoded(row: Sequence[str | None], decoders: Sequence[Callable[[str], Value]]) -> list[Value]:

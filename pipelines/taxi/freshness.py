@@ -4,16 +4,14 @@ The tables carry the digest of the source and of the code that makes tables, as 
 A model version carries, as tags, that digest and the digest of the training code and its parameters.
 """
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import asdict
-from importlib import resources
-from importlib.resources.abc import Traversable
 from typing import Final
 
 from databricks.sdk import WorkspaceClient
 from databricks.sdk.errors import NotFound
 
+from pipelines.digests import code_digest
 from pipelines.sql import SqlRunner
 from pipelines.taxi.features import FEATURE_TABLES
 from pipelines.taxi.parameters import Parameters
@@ -44,12 +42,13 @@ _MODEL_CODE: Final = (
 
 def tables_digest(source_digest: str) -> str:
     """What `trips` and the feature tables are made of: the source and the code."""
-    return _digest(_TABLE_CODE, source_digest)
+    return code_digest(str(__package__), _TABLE_CODE, source_digest)
 
 
 def model_digest(parameters: Parameters, packages: Mapping[str, str]) -> str:
     """What a model is made of beside the tables: the code, the parameters, the versions of the packages."""
-    return _digest(_MODEL_CODE, str(sorted(asdict(parameters).items())), str(sorted(packages.items())))
+    settings = str(sorted(asdict(parameters).items()))
+    return code_digest(str(__package__), _MODEL_CODE, settings, str(sorted(packages.items())))
 
 
 def tables_are_fresh(workspace: WorkspaceClient, schema: str, digest: str) -> bool:
@@ -66,21 +65,3 @@ def tables_are_fresh(workspace: WorkspaceClient, schema: str, digest: str) -> bo
 def mark_tables(warehouse: SqlRunner, digest: str) -> None:
     """Remember what the tables are made of; an empty digest says that they are being rewritten."""
     warehouse.run(f"ALTER TABLE trips SET TBLPROPERTIES ('{TABLES_DIGEST}' = '{digest}')")
-
-
-def _digest(code: tuple[str, ...], *more: str) -> str:
-    hashed = hashlib.sha256()
-    folder = resources.files(__package__)
-    for name in code:
-        for path in _files(folder.joinpath(name)):
-            hashed.update(path.name.encode())
-            hashed.update(path.read_bytes())
-    for text in more:
-        hashed.update(text.encode())
-    return hashed.hexdigest()
-
-
-def _files(entry: Traversable) -> list[Traversable]:
-    if entry.is_file():
-        return [entry]
-    return sorted((file for file in entry.iterdir() if file.is_file()), key=lambda file: file.name)
