@@ -38,6 +38,7 @@ STACK=local  a stack; any other is taken to be on a real workspace
 DATA=        with up, preview: a folder with real data (taxis.csv, telco_churn.csv); sample data when left out
 PROJECT=     taxi (when left out), a folder of examples, or any folder with a Pulumi.yaml
 EVENTS=      with policy: the events of a preview that was made elsewhere
+SPARK=1      with PySpark and Delta in the environment, for tasks that score on Spark (450 MB; needs a JDK 17)
 PYTHON=      Python 3.11 or 3.12; WORKSPACE_PORT= where the embedded workspace is started (8650)
 """
 

@@ -22,6 +22,10 @@ SUPPORTED = ((3, 11), (3, 12))
 #: These need no environment, or must not be in the way of its removal.
 WITHOUT_ENVIRONMENT = {"clean", "help"}
 
+#: Groups of `pyproject.toml` that are not for everybody, because of their size (Spark is 450 MB), and who needs them.
+#: Once there they stay, whatever is asked for next.
+MORE_GROUPS = {"test": ("spark",), "lint": ("spark",)}
+
 ROOT = Path(__file__).resolve().parent.parent
 ENVIRONMENT = ROOT / ".venv"
 STAMP = ENVIRONMENT / ".made-from"
@@ -44,7 +48,8 @@ def main(arguments: list[str]) -> None:
     python = Path(sys.executable)
     if not arguments or arguments[0] not in WITHOUT_ENVIRONMENT:
         started = time.monotonic()
-        make_environment()
+        asked = ("spark",) if os.environ.get("SPARK") else ()
+        make_environment((*asked, *(MORE_GROUPS.get(arguments[0], ()) if arguments else ())))
         seconds = time.monotonic() - started
         python = ENVIRONMENT / "bin" / "python"
     environ = dict(os.environ, TOOLCHAIN_ENVIRONMENT_SECONDS=f"{seconds:.3f}")
@@ -53,31 +58,37 @@ def main(arguments: list[str]) -> None:
     os.execve(python, [str(python), "-P", "-c", script, str(ROOT), *arguments], environ)
 
 
-def make_environment() -> None:
+def make_environment(groups: tuple[str, ...] = ()) -> None:
     """Syncs `.venv` with `uv.lock`, byte code compiled, unless that has been done.
+
+    Args:
+        groups: what is wanted beside the default groups; those that an earlier call wanted stay.
 
     Raises:
         BootstrapError: uv cannot be had, or the packages cannot.
     """
-    wanted = fingerprint()
     try:
-        if STAMP.read_text(encoding="utf-8") == wanted and (ENVIRONMENT / "bin" / "python").exists():
-            return
-    except OSError:
-        pass
+        made_from, *there = STAMP.read_text(encoding="utf-8").split()
+    except (OSError, ValueError):
+        made_from, there = "", []
+    groups = tuple(sorted({*groups, *there}))
+    wanted = fingerprint()
+    if made_from == wanted and groups == tuple(there) and (ENVIRONMENT / "bin" / "python").exists():
+        return
     uv = get_uv()
     say(f"environment: syncing .venv with uv.lock (uv {UV_VERSION}, {sys.executable})")
     environ = {name: value for name, value in os.environ.items() if name not in ("VIRTUAL_ENV", "PYTHONHOME")}
     environ.update(UV_PROJECT_ENVIRONMENT=str(ENVIRONMENT), UV_PYTHON_DOWNLOADS="never")
     # Compiled now, whatever PYTHONDONTWRITEBYTECODE says later: without byte code one import costs seconds in each run.
     command = [str(uv), "sync", "--frozen", "--compile-bytecode", "--python", sys.executable]
+    command += [f"--group={group}" for group in groups]
     exit_code = _run_uv(command, environ)
     if exit_code:
         raise BootstrapError(
             f"`uv sync --frozen` failed (exit code {exit_code}, its words are above). It needs a PyPI index: "
             "behind a mirror set UV_DEFAULT_INDEX (and SSL_CERT_FILE for its certificate), then run the command again."
         )
-    STAMP.write_text(wanted, encoding="utf-8")
+    STAMP.write_text(" ".join([wanted, *groups]), encoding="utf-8")
 
 
 def _run_uv(command: list[str], environ: dict[str, str]) -> int:
