@@ -8,7 +8,8 @@ It knows nothing of taxis.
 
 import os
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -17,7 +18,7 @@ import mlflow
 import numpy as np
 import pandas as pd
 import yaml
-from mlflow.models import Model, ModelSignature
+from mlflow.models import Model, ModelSignature, utils
 from mlflow.models.model import ModelInfo
 from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
 
@@ -206,15 +207,30 @@ def log_feature_model(
             spec.document(workspace_id), sort_keys=False, default_flow_style=False, allow_unicode=True
         )
         (data / SPEC_FILE).write_text(document, encoding="utf-8")
-        logged: ModelInfo = mlflow.pyfunc.log_model(
-            name=name,
-            loader_module=LOADER_MODULE,
-            data_path=str(data),
-            conda_env=conda,
-            signature=signature,
-            input_example=input_example,
-        )
+        with _example_not_tried_out():
+            logged: ModelInfo = mlflow.pyfunc.log_model(
+                name=name,
+                loader_module=LOADER_MODULE,
+                data_path=str(data),
+                conda_env=conda,
+                signature=signature,
+                input_example=input_example,
+            )
     return logged
+
+
+@contextmanager
+def _example_not_tried_out() -> Iterator[None]:
+    # MLflow loads what it has just logged and asks it the example. That is a lookup: outside of serving it fails, at
+    # once without the library's training client, and with it only after a Spark session and three calls that no
+    # version is there for (40 s). The argument that turns it off (mlflow 3.17.2, `Model.log`, validate_serving_input)
+    # is not handed on by `pyfunc.log_model`.
+    original = utils._validate_serving_input
+    utils._validate_serving_input = lambda model_uri, serving_input: None
+    try:
+        yield
+    finally:
+        utils._validate_serving_input = original
 
 
 def predict_rows(model_folder: Path, joined: pd.DataFrame) -> list[object]:
