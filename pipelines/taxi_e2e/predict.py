@@ -1,0 +1,103 @@
+"""The task `BatchInference`: fares of all located trips by one version, into a table that says which version it was.
+
+Rows that carry their features are scored with the raw model, as the endpoint would after its lookup. Small data is
+scored in this process; large data by Spark, where the model goes to the rows.
+"""
+
+import tempfile
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+import mlflow
+import pandas as pd
+from databricks.sdk import WorkspaceClient
+from databricks.sdk.errors import NotFound
+from mlflow.exceptions import MlflowException
+
+from pipelines.errors import PipelineError
+from pipelines.feature_model import predict_offline
+from pipelines.progress import Progress
+from pipelines.sql import SqlRunner
+from pipelines.taxi_e2e.settings import CHAMPION, Settings
+from pipelines.taxi_e2e.train import LABEL, TIME, training_set
+from pipelines.taxi_e2e.training_step import REGISTRY, TRACKING
+from pipelines.taxi_e2e.transform import DISTANCE
+
+TABLE: Final = "taxi_fare_predictions"
+_KEYS: Final = ("pickup_location_id", "dropoff_location_id")
+# A statement of 5,000 rows is about 400 KB, far below the API's limit of 16 MiB.
+_BATCH: Final = 5_000
+_CREATE: Final = f"""CREATE TABLE IF NOT EXISTS {TABLE} (
+  pickup_datetime TIMESTAMP,
+  pickup_location_id INT,
+  dropoff_location_id INT,
+  trip_distance DOUBLE,
+  fare_amount DOUBLE,
+  prediction DOUBLE,
+  model_version STRING,
+  scored_at TIMESTAMP
+)"""
+_INSERT: Final = f"""INSERT INTO {TABLE}
+SELECT
+  timestamp_micros(CAST(split_part(line, ',', 1) AS BIGINT)) AS pickup_datetime,
+  CAST(split_part(line, ',', 2) AS INT) AS pickup_location_id,
+  CAST(split_part(line, ',', 3) AS INT) AS dropoff_location_id,
+  CAST(split_part(line, ',', 4) AS DOUBLE) AS trip_distance,
+  CAST(split_part(line, ',', 5) AS DOUBLE) AS fare_amount,
+  CAST(split_part(line, ',', 6) AS DOUBLE) AS prediction,
+  :version AS model_version,
+  CAST(:scored_at AS TIMESTAMP) AS scored_at
+FROM (SELECT explode(split(:rows, ';')) AS line)"""
+
+
+def version_to_use(workspace: WorkspaceClient, model: str, asked: str) -> str:
+    """The version that was asked for, or the champion. Raises PipelineError where there is none."""
+    if asked:
+        return asked
+    try:
+        return str(workspace.model_versions.get_by_alias(model, CHAMPION).version)
+    except NotFound as error:
+        raise PipelineError(
+            f"{model} has no alias {CHAMPION}: deploy a version first, or name one (job parameter model_version)."
+        ) from error
+
+
+def score(settings: Settings, workspace: WorkspaceClient, progress: Progress, version: str) -> int:
+    """Score every located trip with a version, in this process; the number of rows. What it said before is replaced."""
+    mlflow.set_tracking_uri(TRACKING)
+    mlflow.set_registry_uri(REGISTRY)
+    warehouse = settings.warehouse(workspace)
+    trips = training_set(warehouse)
+    uri = f"models:/{settings.model}/{version}"
+    with tempfile.TemporaryDirectory() as scratch:
+        try:
+            folder = mlflow.artifacts.download_artifacts(uri, dst_path=scratch)
+        except MlflowException as error:
+            raise PipelineError(f"{uri} cannot be loaded: {error}") from error
+        predictions = predict_offline(Path(folder), trips)
+    write_predictions(warehouse, trips, predictions, version)
+    progress.say("scored", f"{len(trips)} trips by version {version}, in {settings.full_schema}.{TABLE}")
+    return len(trips)
+
+
+def write_predictions(warehouse: SqlRunner, trips: pd.DataFrame, predictions: Sequence[float], version: str) -> None:
+    """Replace what a version said by what it says now; other versions' rows stay."""
+    warehouse.run(_CREATE)
+    warehouse.run(f"DELETE FROM {TABLE} WHERE model_version = :version", {"version": version})
+    lines = [
+        ",".join([str(time.value // 1_000), *(str(int(key)) for key in keys), repr(miles), repr(fare), repr(told)])
+        for time, keys, miles, fare, told in zip(
+            trips[TIME].dt.tz_convert("UTC"),
+            trips[list(_KEYS)].itertuples(index=False),
+            trips[DISTANCE],
+            trips[LABEL],
+            predictions,
+            strict=True,
+        )
+    ]
+    moment = f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S}"
+    for first in range(0, len(lines), _BATCH):
+        rows = ";".join(lines[first : first + _BATCH])
+        warehouse.run(_INSERT, {"rows": rows, "version": version, "scored_at": moment})
