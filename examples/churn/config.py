@@ -8,9 +8,19 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from components.config import StackConfig
+from components.config import MonitorConfig, StackConfig
 from components.config.fields import Cron, Email, Filled, Section
 
+GRANULARITY = "1 day"
+# Of the drift metrics table, which leaves a measure NULL for columns of the other kind.
+_OF_CATEGORIES = (
+    "js_distance",
+    "chi_squared_test.statistic",
+    "chi_squared_test.pvalue",
+    "tv_distance",
+    "l_infinity_distance",
+)
+_OF_NUMBERS = ("ks_test.statistic", "ks_test.pvalue", "wasserstein_distance", "population_stability_index")
 DEFAULT_PACKAGES = ("mlflow==3.17.2", "databricks-sdk==0.156.0", "scikit-learn==1.7.2", "pandas==2.3.3")
 
 
@@ -38,6 +48,25 @@ class DriftResponseConfig(Section):
     last_windows: int = Field(default=7, ge=1, description="How many windows are looked at, the newest first.")
     needed_windows: int = Field(default=1, ge=1, description="How many of them must be bad before any counts.")
     minimum_rows: int = Field(default=1, ge=1, description="A window of fewer rows is no evidence.")
+    judge_slices: bool = Field(
+        default=False, description="Judge every slice of the monitor as well: what befalls a few is lost in the whole."
+    )
+    cooldown_days: float = Field(
+        default=3.0, ge=0, description="Days after a retraining in which none is set going; 0 for none."
+    )
+    weekly_cap: int = Field(default=2, ge=1, description="How many retrainings any seven days may have.")
+    performance_rearm: float = Field(
+        default=0.55,
+        description="Having fired, it fires again only after a new version, or after a window in which the metric was "
+        "at least this,",
+    )
+    expected_loss_rearm: float = Field(default=25.0, ge=0, description="the absolute loss at most this,")
+    drift_rearm: float = Field(default=0.15, ge=0, description="and drift at most this.")
+    journal: Filled = Field(
+        default="advanced_churn_drift_decisions",
+        pattern="^[A-Za-z0-9_]+$",
+        description="Table that every decision is written to, in the stack's catalog and schema (docs/loop.md).",
+    )
     cron: Cron = Field(default="0 0 2 * * ?", description="Quartz expression, UTC: when it is looked.")
     folder: str = Field(pattern="^/", description="Workspace folder of the notebooks and their code, from the root.")
     packages: list[Filled] = Field(
@@ -47,11 +76,21 @@ class DriftResponseConfig(Section):
     notify_on_failure: list[Email] = Field(default_factory=list, description="Of the job itself.")
 
     @model_validator(mode="after")
-    def _enough_windows(self) -> DriftResponseConfig:
+    def _fits_together(self) -> DriftResponseConfig:
         if self.needed_windows > self.last_windows:
             raise ValueError(
                 f"needs {self.needed_windows} bad windows and looks at {self.last_windows}; look at as many at least"
             )
+        for metric, limit, rearm, wrong in (
+            ("performance", self.performance_threshold, self.performance_rearm, "below"),
+            ("expectedLoss", self.expected_loss_threshold, self.expected_loss_rearm, "above"),
+            ("drift", self.drift_threshold, self.drift_rearm, "above"),
+        ):
+            if (rearm < limit) if wrong == "below" else (rearm > limit):
+                raise ValueError(
+                    f"{metric}Rearm {rearm:g} is {wrong} {metric}Threshold {limit:g}, so a bad window would end what "
+                    "it began; set it to the threshold or to better"
+                )
         return self
 
     def parameters(self) -> dict[str, str]:
@@ -70,6 +109,13 @@ class DriftResponseConfig(Section):
             "last_windows": str(self.last_windows),
             "needed_windows": str(self.needed_windows),
             "minimum_rows": str(self.minimum_rows),
+            "judge_slices": str(self.judge_slices).lower(),
+            "cooldown_days": f"{self.cooldown_days:g}",
+            "weekly_cap": str(self.weekly_cap),
+            "performance_rearm": f"{self.performance_rearm:g}",
+            "expected_loss_rearm": f"{self.expected_loss_rearm:g}",
+            "drift_rearm": f"{self.drift_rearm:g}",
+            "journal": self.journal,
         }
 
 
@@ -91,3 +137,20 @@ class ChurnConfig(StackConfig):
                 yield "drift: expected loss is a custom metric; add expected_loss to monitor.customMetrics"
             if self.monitor.label_column is None:
                 yield "drift: performance is judged by labels; add monitor.labelColumn"
+            if GRANULARITY not in self.monitor.granularities:
+                yield f"drift: it reads windows of {GRANULARITY}; add it to monitor.granularities"
+            if self.drift.judge_slices and not self.monitor.slicing_exprs:
+                yield "drift.judgeSlices: the monitor has no slices; add monitor.slicingExprs, or leave it out"
+            yield from _measure_problems(self.drift.drift_metric, self.monitor)
+
+
+def _measure_problems(measure: str, monitor: MonitorConfig) -> Iterator[str]:
+    kinds = {"monitor.predictionType": monitor.prediction_type, "monitor.labelType": monitor.label_type}
+    for where, kind in kinds.items():
+        numeric = kind.lower() not in ("string", "boolean")
+        if measure in (_OF_CATEGORIES if numeric else _OF_NUMBERS):
+            fitting = _OF_NUMBERS if numeric else _OF_CATEGORIES
+            yield (
+                f"drift.driftMetric: {measure} is always empty for a column of type {kind} ({where}), so that drift "
+                f"would never be seen; use for example {fitting[0]}"
+            )

@@ -20,6 +20,7 @@ ROLE = "drift-response"
 PIPELINES = Path(__file__).resolve().parents[2] / "pipelines"
 NOTEBOOKS = PIPELINES / "churn" / "notebooks"
 TIMEOUT_SECONDS = 7_200
+_CODE = ("*.py", "validation/*.py", "churn/*.py", "churn/sql/*.sql")
 
 
 def make_workflow(config: ChurnConfig, drift: DriftResponseConfig, monitor: InferenceMonitor) -> MlWorkflow:
@@ -64,7 +65,7 @@ def make_workflow(config: ChurnConfig, drift: DriftResponseConfig, monitor: Infe
 
 def _code_files(folder: str) -> list[databricks.WorkspaceFile]:
     """The modules that the notebooks import, beside them: a notebook's own folder is on its path."""
-    found = [path for pattern in ("*.py", "churn/*.py", "churn/sql/*.sql") for path in PIPELINES.glob(pattern)]
+    found = [path for pattern in _CODE for path in PIPELINES.glob(pattern)]
     return [
         databricks.WorkspaceFile(
             f"code-{path.relative_to(PIPELINES).as_posix()}",

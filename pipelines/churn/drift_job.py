@@ -1,146 +1,112 @@
-"""Drift detection on a workspace: a monitor's metric tables, read with SQL and judged."""
+"""Drift detection on a workspace: a monitor's metric tables, read with SQL, judged, and the decision written down."""
 
-import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from databricks.sdk import WorkspaceClient
 from databricks.sdk.errors import NotFound
+from databricks.sdk.service.catalog import ModelVersionInfo
 
-from pipelines.churn.drift_detection import Drift, Performance, Policy, Verdict, as_utc, judge
+from pipelines.churn.drift_detection import LABEL, WHOLE_TABLE, Drift, Performance, Policy, Window, as_utc
+from pipelines.churn.drift_journal import JOURNAL, Journal
+from pipelines.churn.drift_parameters import flag, guard_of, policy_of, start_of
+from pipelines.churn.drift_queries import drift_query, labels_query, performance_query
+from pipelines.churn.drift_response import DAY, WEEK, Decision, Guard, History, decide
 from pipelines.errors import PipelineError
 from pipelines.sql import SqlRunner, Value, Warehouse, find_warehouse
+from pipelines.versions import version_tags
 
-GRANULARITY: Final = "1 day"
-# The monitor's rows over all models together; each model is judged by itself.
-_ALL_MODELS: Final = "*"
-_MEASURE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)?")
-_TABLE: Final = re.compile(r"[A-Za-z0-9_]+(\.[A-Za-z0-9_]+){2}")
-
-
-def performance_query(table: str, metric: str, model_column: str) -> str:
-    """The profile table's windows from `:since` on, whole table, unsliced, in order."""
-    _check(_TABLE, "profile metrics table", table)
-    _check(_MEASURE, "performance metric", metric)
-    _check(_MEASURE, "model id column", model_column)
-    return f"""SELECT
-  window.start AS time,
-  {metric} AS performance_metric,
-  expected_loss,
-  {model_column} AS `Model Id`,
-  count AS rows
-FROM {table}
-WHERE window.start >= CAST(:since AS TIMESTAMP)
-  AND granularity = '{GRANULARITY}'
-  AND log_type = 'INPUT'
-  AND column_name = ':table'
-  AND slice_key IS NULL
-  AND slice_value IS NULL
-  AND {model_column} <> '{_ALL_MODELS}'
-ORDER BY window.start"""  # noqa: S608 - every name is checked above
+# A version's tag: what it was trained for. A retraining by hand counts like one that drift has set going.
+TRAINED_BY: Final = "trained_by"
+RETRAINING: Final = "retraining"
 
 
-def drift_query(table: str, metric: str, model_column: str, columns: tuple[str, ...]) -> str:
-    """The drift table's windows from `:since` on, each column against the window before, unsliced, in order."""
-    _check(_TABLE, "drift metrics table", table)
-    _check(_MEASURE, "drift metric", metric)
-    for column in (*columns, model_column):
-        _check(_MEASURE, "column", column)
-    names = ", ".join(f"'{column}'" for column in columns)
-    return f"""SELECT
-  window.start AS time,
-  column_name,
-  {metric} AS drift_metric,
-  {model_column} AS `Model Id`
-FROM {table}
-WHERE column_name IN ({names})
-  AND window.start >= CAST(:since AS TIMESTAMP)
-  AND granularity = '{GRANULARITY}'
-  AND slice_key IS NULL
-  AND slice_value IS NULL
-  AND drift_type = 'CONSECUTIVE'
-  AND {model_column} <> '{_ALL_MODELS}'
-ORDER BY window.start"""  # noqa: S608 - every name is checked above
-
-
-def detect(parameters: Mapping[str, str], workspace: WorkspaceClient | None = None) -> Verdict:
-    """The verdict on a monitor, as job parameters describe it.
+def detect(parameters: Mapping[str, str], workspace: WorkspaceClient | None = None) -> Decision:
+    """Judge a monitor as job parameters describe it, write the decision into the journal, and return it.
 
     Args:
         parameters: texts, by the names in examples/churn: `profile_metrics_table`, `drift_metrics_table`, `model`,
-            thresholds and the rest of `Policy`. `start_date` is a date (UTC); windows before the last training do not
-            count either, unless `since_training` is `false`.
+            thresholds and the rest of `Policy` and `Guard`. `start_date` is a date (UTC); windows before the last
+            training do not count either, unless `since_training` is `false`. `judge_slices` has every slice judged as
+            well. `journal` names the journal's table, in the schema of the metric tables.
 
-    Raises PipelineError for a parameter that is missing or is none.
+    Raises PipelineError for a parameter that is missing or is none, and where the decision could not be written down.
     """
     client = workspace or WorkspaceClient()
-    profile, drift = parameters["profile_metrics_table"], parameters["drift_metrics_table"]
-    since = _since(client, parameters)
+    start, guard = start_of(parameters), guard_of(parameters)
+    versions = _versions(client, parameters["model"])
+    trained = last_training(versions)
+    since = max(start, _next_window(trained)) if trained and flag(parameters, "since_training", default=True) else start
     policy = policy_of(parameters, since)
-    catalog, schema, _ = profile.split(".")
+    catalog, schema, _ = parameters["profile_metrics_table"].split(".")
     warehouse = Warehouse(client, find_warehouse(client, parameters.get("warehouse_id")), catalog, schema)
-    model_column = parameters.get("model_id_column", "served_entity_id")
-    after = {"since": f"{since:%Y-%m-%d %H:%M:%S}"}
-    performance_text = performance_query(profile, parameters["performance_metric"], model_column)
-    drift_text = drift_query(drift, parameters["drift_metric"], model_column, tuple(policy.columns))
-    return judge(
-        [_performance(row) for row in _rows(client, warehouse, profile, performance_text, after)],
-        [_drift(row) for row in _rows(client, warehouse, drift, drift_text, after)],
-        policy,
+    journal = Journal(warehouse, parameters.get("journal", JOURNAL))
+    now = journal.now()
+    history = History(
+        now=now,
+        trained=trained,
+        retrainings=_retrainings(client, parameters["model"], versions, now, guard),
+        triggers=journal.triggers(parameters["model"]),
     )
+    performance, drift = _metrics(client, warehouse, parameters, policy)
+    decision = decide(performance, drift, policy, guard, history)
+    journal.add_decision(parameters["model"], decision, policy, guard)
+    return decision
 
 
-def policy_of(parameters: Mapping[str, str], since: datetime) -> Policy:
-    """The policy that job parameters describe; what they leave out is as `Policy` says. Raises PipelineError."""
-    numbers = {"performance_threshold", "expected_loss_threshold", "drift_threshold"}
-    counts = {"last_windows", "needed_windows", "minimum_rows"}
-    read: dict[str, object] = {}
-    for name in sorted(numbers | counts):
-        if name in parameters:
-            try:
-                read[name] = float(parameters[name]) if name in numbers else int(parameters[name])
-            except ValueError as error:
-                raise PipelineError(f"Job parameter {name} is {parameters[name]!r}, not a number.") from error
-    for name in ("performance_needs", "drift_needs"):
-        if name in parameters:
-            if parameters[name] not in ("all", "any"):
-                raise PipelineError(f"Job parameter {name} is {parameters[name]!r}; use all or any.")
-            read[name] = parameters[name]
-    return Policy(**read, strict=_flag(parameters, "strict", default=False), since=since)  # type: ignore[arg-type]
-
-
-def last_training(workspace: WorkspaceClient, model: str) -> datetime | None:
+def last_training(versions: list[ModelVersionInfo]) -> datetime | None:
     """When the newest version of a model was made (aware, UTC); None where there is none."""
+    return max((_made(version) for version in versions), default=None)
+
+
+def _versions(workspace: WorkspaceClient, model: str) -> list[ModelVersionInfo]:
     try:
-        made = [version.created_at for version in workspace.model_versions.list(model) if version.created_at]
+        return [version for version in workspace.model_versions.list(model) if version.created_at]
     except NotFound:
-        return None
-    return datetime.fromtimestamp(max(made) / 1_000, UTC) if made else None
+        return []
 
 
-def _since(workspace: WorkspaceClient, parameters: Mapping[str, str]) -> datetime:
-    try:
-        start = as_utc(datetime.fromisoformat(parameters["start_date"]))
-    except ValueError as error:
-        raise PipelineError(
-            f"Job parameter start_date is {parameters['start_date']!r}, not a date; write it as 2024-06-01."
-        ) from error
-    trained = None
-    if _flag(parameters, "since_training", default=True):
-        trained = last_training(workspace, parameters["model"])
-    if trained is None:
-        return start
-    # The window that the training fell into holds what was before it: the next one is the first that counts.
+def _retrainings(
+    workspace: WorkspaceClient, model: str, versions: list[ModelVersionInfo], now: datetime, guard: Guard
+) -> list[datetime]:
+    """When versions were made by a retraining, as far back as the guard looks; a request for each version since."""
+    first = now - max(WEEK, guard.cooldown_days * DAY)
+    return [
+        _made(version)
+        for version in versions
+        if _made(version) >= first
+        and version_tags(workspace, model, str(version.version)).get(TRAINED_BY) == RETRAINING
+    ]
+
+
+def _made(version: ModelVersionInfo) -> datetime:
+    return datetime.fromtimestamp((version.created_at or 0) / 1_000, UTC)
+
+
+def _next_window(trained: datetime) -> datetime:
+    """The window that the training fell into holds what was before it: the next one is the first that counts."""
     midnight = trained.replace(hour=0, minute=0, second=0, microsecond=0)
-    return max(start, midnight if midnight == trained else midnight + timedelta(days=1))
+    return midnight if midnight == trained else midnight + timedelta(days=1)
 
 
-def _flag(parameters: Mapping[str, str], name: str, *, default: bool) -> bool:
-    text = parameters.get(name, str(default)).lower()
-    if text not in ("true", "false"):
-        raise PipelineError(f"Job parameter {name} is {parameters[name]!r}; use true or false.")
-    return text == "true"
+def _metrics(
+    workspace: WorkspaceClient, warehouse: SqlRunner, parameters: Mapping[str, str], policy: Policy
+) -> tuple[list[Performance], list[Drift]]:
+    profile, drift = parameters["profile_metrics_table"], parameters["drift_metrics_table"]
+    model_column = parameters.get("model_id_column", "served_entity_id")
+    slices = flag(parameters, "judge_slices", default=False)
+    since = {"since": f"{as_utc(policy.since or datetime.min):%Y-%m-%d %H:%M:%S}"}
+    performance_text = performance_query(profile, parameters["performance_metric"], model_column, slices=slices)
+    labels_text = labels_query(profile, LABEL, model_column, slices=slices)
+    drift_text = drift_query(drift, parameters["drift_metric"], model_column, tuple(policy.columns), slices=slices)
+    labelled = {
+        _window(row): int(str(row["labelled"] or 0)) for row in _rows(workspace, warehouse, profile, labels_text, since)
+    }
+    return (
+        [_performance(row, labelled) for row in _rows(workspace, warehouse, profile, performance_text, since)],
+        [_drift(row) for row in _rows(workspace, warehouse, drift, drift_text, since)],
+    )
 
 
 def _rows(
@@ -153,35 +119,37 @@ def _rows(
     return [dict(zip(result.columns, row, strict=True)) for row in result.rows]
 
 
-def _performance(row: Mapping[str, Value]) -> Performance:
+def _performance(row: Mapping[str, Value], labelled: Mapping[Window, int]) -> Performance:
+    window = _window(row)
     return Performance(
-        time=_moment(row["time"]),
-        model_id=str(row["Model Id"]),
+        time=window.time,
+        model_id=window.model_id,
+        segment=window.segment,
         rows=int(str(row["rows"] or 0)),
+        labelled=labelled.get(window, 0),
         performance_metric=_number(row["performance_metric"]),
         expected_loss=_number(row["expected_loss"]),
     )
 
 
 def _drift(row: Mapping[str, Value]) -> Drift:
+    window = _window(row)
     return Drift(
-        time=_moment(row["time"]),
-        model_id=str(row["Model Id"]),
+        time=window.time,
+        model_id=window.model_id,
+        segment=window.segment,
         column_name=str(row["column_name"]),
         drift_metric=_number(row["drift_metric"]),
     )
 
 
-def _moment(value: Value) -> datetime:
-    if not isinstance(value, datetime):
-        raise PipelineError(f"The start of a monitor's window is {value!r}, not a timestamp.")
-    return value
+def _window(row: Mapping[str, Value]) -> Window:
+    moment = row["time"]
+    if not isinstance(moment, datetime):
+        raise PipelineError(f"The start of a monitor's window is {moment!r}, not a timestamp.")
+    segment = WHOLE_TABLE if row["slice_key"] is None else f"{row['slice_key']}={row['slice_value']}"
+    return Window(as_utc(moment), str(row["Model Id"]), segment)
 
 
 def _number(value: Value) -> float | None:
     return None if value is None else float(str(value))
-
-
-def _check(form: re.Pattern[str], what: str, value: str) -> None:
-    if not form.fullmatch(value):
-        raise PipelineError(f"The {what} is {value!r}, which cannot be written into a statement.")

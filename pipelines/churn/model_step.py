@@ -12,6 +12,7 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
 from pipelines.churn import training
+from pipelines.churn.comparison import Compared, champion_of, compare, since_when
 from pipelines.churn.request import Request
 from pipelines.churn.tables import feature_table_id
 from pipelines.errors import PipelineError
@@ -30,6 +31,8 @@ class Made:
 
     version: str
     predictions: Mapping[str, str]
+    compared: Compared | None = None
+    """With the champion; None for a first training."""
 
 
 def make_model(
@@ -39,8 +42,15 @@ def make_model(
     method: str,
     digests: Mapping[str, str],
     progress: Progress,
+    *,
+    retraining: bool = False,
+    drifted: datetime | None = None,
 ) -> Made:
     """Train on the tables as they are and register the model.
+
+    Args:
+        retraining: compare with the champion on the rows since, and let those rows weigh more.
+        drifted: since when answers are bad, where that is known.
 
     Raises PipelineError with MLflow's own words when the workspace refuses the run or the version.
     """
@@ -48,22 +58,34 @@ def make_model(
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     spec = training.feature_spec(request.full_schema, feature_table_id(workspace, request.full_schema))
     customers = training.training_set(warehouse)
-    trained = training.train(customers, spec, cast("training.Method", method), request.seed)
+    champion = champion_of(workspace, request.model) if retraining else None
+    recent = since_when(champion, drifted) if retraining else None
+    trained = training.train(customers, spec, cast("training.Method", method), request.seed, recent)
     progress.say("model", f"{method}, {trained.train_rows} customers; held out: {trained.quality}")
 
     mlflow.set_tracking_uri(TRACKING)
     mlflow.set_registry_uri(REGISTRY)
+    compared = None
     try:
+        if retraining:
+            compared = compare(warehouse, request.model, trained, champion, recent)
+            progress.say("comparison", compared.explanation)
         with mlflow.start_run(experiment_id=_experiment(request)) as active:
             workspace_id = workspace.get_workspace_id()
             model = training.log(trained, spec, workspace_id=workspace_id, digests=digests)
+            mlflow.log_metrics(compared.metrics if compared else {})
         commit = active.data.tags.get("mlflow.source.git.commit")
-        tags = {**digests, **_tags(trained), **({"git_sha": commit} if commit else {})}
+        tags = {
+            **digests,
+            **_tags(trained),
+            **(compared.tags if compared else {}),
+            **({"git_sha": commit} if commit else {}),
+        }
         version = register_feature_model(model.model_uri, request.model, tags)
     except MlflowException as error:
         raise PipelineError(f"MLflow could not log or register {request.model}: {error}") from error
     progress.say("registered", f"{request.model} version {version.version}, run {active.info.run_id}")
-    return Made(version=str(version.version), predictions=trained.predictions)
+    return Made(version=str(version.version), predictions=trained.predictions, compared=compared)
 
 
 def _tags(trained: training.Trained) -> dict[str, str]:

@@ -6,13 +6,14 @@ a release, never here.
 """
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Final
 
 from databricks.sdk import WorkspaceClient
 
-from pipelines.churn import customers, sample, tables
+from pipelines.churn import customers, drift_journal, sample, tables
+from pipelines.churn.drift_job import RETRAINING, TRAINED_BY
 from pipelines.churn.request import Request
+from pipelines.errors import PipelineError
 from pipelines.progress import Progress
 from pipelines.schemas import ensure_schema
 from pipelines.sql import SqlRunner, Warehouse, find_warehouse
@@ -55,13 +56,36 @@ def run(request: Request, workspace: WorkspaceClient, progress: Progress) -> lis
     return versions
 
 
-def retrain(request: Request, workspace: WorkspaceClient, progress: Progress) -> str:
-    """Train on the tables as they are, and return the number of the new version: the challenger, and nothing else."""
+def retrain(
+    request: Request, workspace: WorkspaceClient, progress: Progress, journal: str = drift_journal.JOURNAL
+) -> drift_journal.Retraining:
+    """Train on the tables as they are: the new version becomes the challenger, and nothing else.
+
+    It is compared with the champion on the rows since answers drifted, as the journal knows, and what came of it is in
+    the run's metrics, the version's tags, and the journal.
+    """
+    from pipelines.churn.model_step import make_model
+
     warehouse = _warehouse(request, workspace)
-    made = datetime.now(UTC).isoformat()
+    book = drift_journal.Journal(warehouse, journal)
     # Never found again by a later run: a retraining is asked for because something has changed.
-    digests = {MODEL_DIGEST: f"retrained {made}"}
-    return _train(request, workspace, warehouse, _METHODS[-1], digests, progress, baseline=False)
+    digests = {MODEL_DIGEST: f"retrained {book.now().isoformat()}", TRAINED_BY: RETRAINING}
+    drifted = book.last_violating_since(request.model)
+    made = make_model(request, workspace, warehouse, _METHODS[-1], digests, progress, retraining=True, drifted=drifted)
+    workspace.registered_models.set_alias(request.model, CHALLENGER, int(made.version))
+    if made.compared is None:
+        raise PipelineError(f"Version {made.version} of {request.model} was not held against the champion.")
+    retraining = drift_journal.Retraining(
+        model=request.model,
+        version=made.version,
+        outcome=made.compared.outcome,
+        explanation=f"version {made.version}, {made.compared.explanation}",
+        since=made.compared.since,
+        compared_with=made.compared.against,
+        measured=made.compared.document(),
+    )
+    book.add_retraining(retraining)
+    return retraining
 
 
 def _train(
@@ -71,15 +95,13 @@ def _train(
     method: str,
     digests: Mapping[str, str],
     progress: Progress,
-    *,
-    baseline: bool = True,
 ) -> str:
     # Imported here, because a run that finds everything up to date needs neither MLflow nor scikit-learn.
     from pipelines.churn.model_step import make_model
 
     made = make_model(request, workspace, warehouse, method, digests, progress)
     workspace.registered_models.set_alias(request.model, CHALLENGER, int(made.version))
-    if baseline and method == _METHODS[-1]:
+    if method == _METHODS[-1]:
         tables.replace_baseline(warehouse, f"version {made.version}", made.predictions)
         progress.say("baseline", f"{len(made.predictions)} customers in {request.full_schema}.{tables.BASELINE}")
     return made.version

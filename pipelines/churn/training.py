@@ -1,7 +1,8 @@
 """The churn models: how they are fitted, judged, and logged with their feature lookup."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from importlib.metadata import version
 from typing import Any, Final, Literal, get_args
 
@@ -39,6 +40,7 @@ LIMITS: Final = (
     Limit(metric="expected_loss", kind="business", at_least=-30.0),
 )
 _MINIMUM_CUSTOMERS: Final = 50
+_RECENT_SHARE: Final = 0.75
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,6 +75,8 @@ class Trained:
     quality: Quality
     predictions: Mapping[str, str]
     """Of the held-out customers, by customer id."""
+    columns: Sequence[str]
+    """The model's, in order."""
     example: pd.DataFrame
 
 
@@ -89,13 +93,19 @@ def feature_spec(schema: str, table_id: str) -> FeatureSpec:
 
 
 def training_set(warehouse: SqlRunner) -> pd.DataFrame:
-    """Every labelled customer with the features known at the time, the label and the split."""
+    """Every labelled customer with the features known at the time, the newest label, its moment and the split."""
     result = warehouse.run(statement("training_set"))
     return pd.DataFrame(result.rows, columns=result.columns).astype(dict.fromkeys(NUMBERS, float))
 
 
-def train(customers: pd.DataFrame, spec: FeatureSpec, method: Method, seed: int) -> Trained:
+def train(
+    customers: pd.DataFrame, spec: FeatureSpec, method: Method, seed: int, recent: datetime | None = None
+) -> Trained:
     """Fit on the customers of the split `train`, measure on the others.
+
+    Args:
+        recent: labels from here on (aware) have three quarters of all weight, however few they are: what was true
+            before answers drifted is the less true now.
 
     Raises PipelineError where a split is too small or has one label only: that says nothing.
     """
@@ -106,7 +116,8 @@ def train(customers: pd.DataFrame, spec: FeatureSpec, method: Method, seed: int)
                 f"{len(part)} customers of the split {name}, with {part[LABEL].nunique()} different labels, are too "
                 f"few to train and judge a model (at least {_MINIMUM_CUSTOMERS}, some of whom left). Give more."
             )
-    model = _unfitted(method, seed).fit(seen[spec.model_columns], seen[LABEL])
+    weights = {} if recent is None else {"classifier__sample_weight": weights_of(seen["labelled_at"], recent)}
+    model = _unfitted(method, seed).fit(seen[spec.model_columns], seen[LABEL], **weights)
     predicted = model.predict(held_out[spec.model_columns])
     example = held_out[[column.name for column in INPUTS]].head(1).reset_index(drop=True)
     example[TIME] = example[TIME].dt.tz_convert("UTC").dt.tz_localize(None)
@@ -118,7 +129,16 @@ def train(customers: pd.DataFrame, spec: FeatureSpec, method: Method, seed: int)
         quality=quality_of(held_out[LABEL], predicted, held_out["monthly_charges"]),
         predictions=dict(zip(held_out[KEY], map(str, predicted), strict=True)),
         example=example,
+        columns=tuple(spec.model_columns),
     )
+
+
+def weights_of(moments: pd.Series, recent: datetime) -> Any:
+    """A weight for each row: all together one a row, those from `recent` on three quarters of it."""
+    late = (moments >= recent).to_numpy()
+    share = _RECENT_SHARE if 0 < late.sum() < len(late) else late.mean()
+    each = np.where(late, share / max(late.sum(), 1), (1 - share) / max((~late).sum(), 1))
+    return each * len(late)
 
 
 def quality_of(actual: Any, predicted: Any, monthly_charges: Any) -> Quality:

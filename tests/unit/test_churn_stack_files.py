@@ -10,10 +10,12 @@ import yaml
 
 from components.config.errors import StackConfigError, parse_stack_config
 from components.registry import served_entities
-from examples.churn.config import DEFAULT_PACKAGES, ChurnConfig
+from examples.churn.config import DEFAULT_PACKAGES, ChurnConfig, DriftResponseConfig
 from examples.churn.drift import NOTEBOOKS
 from pipelines.churn.drift_detection import Policy
-from pipelines.churn.drift_job import policy_of
+from pipelines.churn.drift_journal import JOURNAL
+from pipelines.churn.drift_parameters import guard_of, policy_of
+from pipelines.churn.drift_response import Guard
 
 FOLDER = Path(__file__).parents[2] / "examples" / "churn"
 STACKS = ("local", "staging", "prod")
@@ -109,8 +111,17 @@ def test_the_jobs_parameters_are_the_documents_and_drift_detection_reads_them(st
         "start_date": "2024-06-01",
     }
     assert documented.items() <= parameters.items()
-    policy, default = policy_of(parameters, Policy().since), Policy()  # type: ignore[arg-type]
-    assert policy == Policy(minimum_rows=drift.minimum_rows, last_windows=default.last_windows)
+    policy = policy_of(parameters, Policy().since)  # type: ignore[arg-type]
+    assert policy == Policy(minimum_rows=drift.minimum_rows, needed_windows=drift.needed_windows)
+    assert guard_of(parameters) == Guard()
+    assert parameters["journal"] == JOURNAL
+    assert parameters["judge_slices"] == "true"
+
+
+def test_the_defaults_of_the_stack_file_are_those_of_the_job() -> None:
+    parameters = DriftResponseConfig(folder="/Workspace/x").parameters()
+    assert policy_of(parameters, Policy().since) == Policy()  # type: ignore[arg-type]
+    assert guard_of(parameters) == Guard()
 
 
 @pytest.mark.parametrize(
@@ -120,6 +131,19 @@ def test_the_jobs_parameters_are_the_documents_and_drift_detection_reads_them(st
         ({"drift": {"folder": "/Workspace/x", "needed_windows": 8}}, "neededWindows|needed_windows"),
         ({"drift": {"folder": "/Workspace/x", "neededWindows": 8}}, "needs 8 bad windows and looks at 7"),
         ({"drift": {"folder": "x"}}, "drift.folder"),
+        ({"drift": {"folder": "/x", "driftThreshold": 0.1}}, "driftRearm 0.15 is above driftThreshold 0.1"),
+        (
+            {"drift": {"folder": "/x", "performanceRearm": 0.4}},
+            "performanceRearm 0.4 is below performanceThreshold 0.5",
+        ),
+        ({"drift": {"folder": "/x", "expectedLossRearm": 31.0}}, "expectedLossRearm 31 is above"),
+        ({"drift": {"folder": "/x", "cooldownDays": -1.0}}, "drift.cooldownDays"),
+        ({"drift": {"folder": "/x", "weeklyCap": 0}}, "drift.weeklyCap"),
+        ({"drift": {"folder": "/x", "journal": "a.b; DROP"}}, "drift.journal"),
+        (
+            {"drift": {"folder": "/x", "driftMetric": "wasserstein_distance"}},
+            "always empty for a column of type string",
+        ),
     ],
 )
 def test_what_cannot_work_is_refused_at_preview(changes: dict[str, Any], says: str) -> None:
@@ -131,6 +155,22 @@ def test_drift_without_its_metric_or_labels_is_refused() -> None:
     monitor = {**values("local")["monitor"], "customMetrics": [], "labelColumn": None, "labels": None}
     with pytest.raises(StackConfigError, match=r"(?s)add expected_loss to monitor\.customMetrics.*labelColumn"):
         config_of("local", monitor=monitor)
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"granularities": ["1 hour"]}, "reads windows of 1 day; add it to monitor.granularities"),
+        ({"slicingExprs": []}, "add monitor.slicingExprs"),
+        (
+            {"predictionType": "double", "labelType": "double"},
+            "js_distance is always empty for a column of type double",
+        ),
+    ],
+)
+def test_a_monitor_that_drift_could_not_be_seen_in_is_refused(changes: dict[str, Any], says: str) -> None:
+    with pytest.raises(StackConfigError, match=says):
+        config_of("local", monitor={**values("local")["monitor"], **changes})
 
 
 def test_the_notebooks_have_the_documented_names_and_their_packages_are_pinned() -> None:

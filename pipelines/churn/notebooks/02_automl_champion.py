@@ -12,9 +12,10 @@ from pipelines.progress import Progress
 
 catalog, schema, _ = dbutils.widgets.get("model").split(".")
 request = Request(catalog=catalog, schema=schema, warehouse_id=dbutils.widgets.get("warehouse_id"))
-version = retrain(request, WorkspaceClient(), Progress())
+made = retrain(request, WorkspaceClient(), Progress(), journal=dbutils.widgets.get("journal"))
 
 # COMMAND ----------
 
-dbutils.jobs.taskValues.set("version", version)
-dbutils.notebook.exit(version)  # type: ignore[call-arg]  # the SDK declares it without its argument
+dbutils.jobs.taskValues.set("version", made.version)
+dbutils.jobs.taskValues.set("comparison", made.outcome)
+dbutils.notebook.exit(made.explanation)  # type: ignore[call-arg]  # the SDK declares it without its argument

@@ -1,5 +1,5 @@
 # Databricks notebook source
-# Counts the windows of a monitor that break a limit, and hands the number to the next task.
+# Counts the windows of a monitor that break a limit, writes the decision down, and hands the number to the next task.
 
 # COMMAND ----------
 
@@ -10,11 +10,12 @@ from pipelines.churn.drift_job import detect
 
 # The job's parameters, one widget each; the list of them is a parameter too.
 names = dbutils.widgets.get("parameter_names").split(",")
-verdict = detect({name: dbutils.widgets.get(name) for name in names})
+decision = detect({name: dbutils.widgets.get(name) for name in names})
 
 # COMMAND ----------
 
-print(verdict)
-dbutils.jobs.taskValues.set(TASK_VALUE, verdict.all_violations_count)
-dbutils.jobs.taskValues.set("outcome", verdict.outcome)
-dbutils.notebook.exit(str(verdict))  # type: ignore[call-arg]  # the SDK declares it without its argument
+print(decision)
+dbutils.jobs.taskValues.set(TASK_VALUE, decision.all_violations_count)
+dbutils.jobs.taskValues.set("outcome", decision.outcome)
+dbutils.jobs.taskValues.set("reasons", ", ".join(decision.reasons))
+dbutils.notebook.exit(str(decision))  # type: ignore[call-arg]  # the SDK declares it without its argument

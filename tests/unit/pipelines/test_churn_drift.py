@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
-from types import SimpleNamespace
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
-from databricks.sdk.errors import NotFound
+from databricks.sdk.service.catalog import ModelVersionInfo
 
 from pipelines.churn.drift_detection import (
     TASK_VALUE,
@@ -16,13 +17,16 @@ from pipelines.churn.drift_detection import (
     Performance,
     Policy,
     Verdict,
+    Window,
     as_utc,
     drift_violation,
     judge,
     performance_violation,
     pivot,
 )
-from pipelines.churn.drift_job import detect, drift_query, last_training, performance_query, policy_of
+from pipelines.churn.drift_job import last_training
+from pipelines.churn.drift_parameters import policy_of
+from pipelines.churn.drift_queries import drift_query, labels_query, performance_query
 from pipelines.errors import PipelineError
 
 DAY = datetime(2024, 9, 10, tzinfo=UTC)
@@ -133,7 +137,7 @@ def test_one_row_is_enough_when_nothing_else_is_said() -> None:
 
 def test_windows_before_the_last_training_do_not_count_and_the_one_at_it_does() -> None:
     old, new = performed(0, metric=0.1, loss=-99.0), performed(1, metric=0.1, loss=-99.0)
-    assert judge([old, new], [], Policy(since=DAY + timedelta(days=1))).violating == [(new.time, "m")]
+    assert judge([old, new], [], Policy(since=DAY + timedelta(days=1))).violating == [Window(new.time, "m")]
     assert judge([old], [], Policy(since=DAY + timedelta(microseconds=1))).outcome == "no data"
 
 
@@ -169,7 +173,7 @@ def test_a_window_is_the_same_in_every_time_zone() -> None:
 
 def test_drift_is_turned_by_column_and_the_first_value_counts() -> None:
     rows = [*moved(prediction=0.1, churn=NAN), *moved(prediction=0.9, churn=0.2)]
-    assert pivot(rows) == {(DAY, "m"): {"prediction": 0.1, "churn": None}}
+    assert pivot(rows) == {Window(DAY, "m"): {"prediction": 0.1, "churn": None}}
 
 
 @pytest.mark.parametrize(
@@ -242,37 +246,89 @@ def test_a_parameter_that_is_none_is_named(parameters: dict[str, str]) -> None:
         policy_of(parameters, DAY)
 
 
-def client(*created: datetime) -> Any:
-    versions = [SimpleNamespace(created_at=round(moment.timestamp() * 1_000)) for moment in created]
-    return SimpleNamespace(
-        model_versions=SimpleNamespace(list=lambda name: versions),
-        tables=SimpleNamespace(exists=lambda name: SimpleNamespace(table_exists=False)),
+def test_the_last_training_is_when_the_newest_version_was_made() -> None:
+    versions = [ModelVersionInfo(created_at=round(one.timestamp() * 1_000)) for one in (DAY, DAY + timedelta(hours=5))]
+    assert last_training(versions) == DAY + timedelta(hours=5)
+    assert last_training([]) is None
+
+
+def sliced(day: int, segment: str, metric: float, rows: int = 100) -> Performance:
+    return Performance(
+        time=DAY + timedelta(days=day),
+        model_id="m",
+        rows=rows,
+        performance_metric=metric,
+        expected_loss=-99.0,
+        segment=segment,
     )
 
 
-def test_the_last_training_is_when_the_newest_version_was_made() -> None:
-    assert last_training(client(DAY, DAY + timedelta(hours=5)), "c.s.m") == DAY + timedelta(hours=5)
-    assert last_training(client(), "c.s.m") is None
+def test_a_slice_needs_as_many_bad_windows_as_the_whole_table_does() -> None:
+    policy = Policy(needed_windows=2)
+    seniors, others = "senior_citizen='Yes'=true", "contract=Two year"
+    apart = [sliced(0, seniors, 0.1), sliced(1, others, 0.1), performed(0), performed(1)]
+    assert judge(apart, [], policy).all_violations_count == 0
+    assert len(judge(apart, [], policy).violating) == 2
+    counted = judge([*apart, sliced(1, seniors, 0.1)], [], policy)
+    assert (counted.outcome, counted.all_violations_count, len(counted.violating)) == ("violation", 2, 3)
 
-    def missing(name: str) -> None:
-        raise NotFound("no")
 
-    gone: Any = SimpleNamespace(model_versions=SimpleNamespace(list=missing))
-    assert last_training(gone, "c.s.m") is None
+def test_a_slice_has_drift_of_its_own() -> None:
+    drift = [
+        Drift(time=DAY, model_id="m", column_name=name, drift_metric=0.5, segment="contract=One year")
+        for name in ("prediction", "churn")
+    ]
+    verdict = judge([performed(), sliced(0, "contract=One year", 0.9)], drift, Policy())
+    assert verdict.violating == [Window(DAY, "m", "contract=One year")]
 
 
-def test_a_monitor_that_was_never_refreshed_is_no_data_and_no_error() -> None:
-    parameters = {
-        "profile_metrics_table": "c.s.p",
-        "drift_metrics_table": "c.s.d",
-        "model": "c.s.m",
-        "performance_metric": "f1_score.macro",
-        "drift_metric": "js_distance",
-        "start_date": "2024-06-01",
-        "warehouse_id": "w",
-    }
-    workspace = client(DAY)
-    workspace.statement_execution = None
-    assert detect(parameters, workspace).outcome == "no data"
-    with pytest.raises(PipelineError, match="start_date is 'June'"):
-        detect({**parameters, "start_date": "June"}, workspace)
+@pytest.mark.parametrize(("labelled", "counts"), [(None, True), (0, False), (29, False), (30, True)])
+def test_what_labels_tell_waits_until_enough_have_arrived(labelled: int | None, counts: bool) -> None:
+    row = replace(performed(metric=0.1, loss=-99.0), labelled=labelled)
+    drift = moved(prediction=0.5, churn=0.5)
+    verdict = judge([row], drift, Policy(minimum_rows=30))
+    assert (verdict.performance_violations, verdict.drift_violations) == (int(counts), int(counts))
+    # What needs no label is judged at once.
+    assert judge([row], drift, Policy(minimum_rows=30, drift_needs="any")).drift_violations == 1
+
+
+def test_labels_that_arrive_late_turn_an_unknown_window_into_a_violation() -> None:
+    waiting = replace(performed(metric=None, loss=0.0), labelled=0)
+    assert judge([waiting], moved(prediction=0.1), Policy(minimum_rows=50)).outcome == "no violation"
+    arrived = replace(performed(metric=0.3, loss=-44.0), labelled=100)
+    assert judge([arrived], moved(prediction=0.1), Policy(minimum_rows=50)).performance_violations == 1
+
+
+def test_windows_over_a_change_of_summer_time_are_days_in_utc() -> None:
+    """Berlin's clocks went back on 27 October 2024: that local day had 25 hours, and windows do not care."""
+    berlin = ZoneInfo("Europe/Berlin")
+    midnights = [datetime(2024, 10, day, 2 if day <= 27 else 1, tzinfo=berlin) for day in (26, 27, 28)]
+    midnights[1] = midnights[1].replace(fold=0)
+    assert [as_utc(moment) for moment in midnights] == [datetime(2024, 10, day, tzinfo=UTC) for day in (26, 27, 28)]
+    rows = [
+        Performance(time=moment, model_id="m", rows=9, performance_metric=0.1, expected_loss=-99.0)
+        for moment in midnights
+    ]
+    verdict = judge(rows, [], Policy(since=datetime(2024, 10, 27, tzinfo=UTC), needed_windows=2))
+    assert verdict.all_violations_count == 2
+
+
+def test_the_order_of_rows_does_not_matter() -> None:
+    rows = [performed(day, metric=0.1 if day % 3 == 0 else 0.9, loss=-99.0) for day in range(9)]
+    assert judge(rows[::-1], [], Policy()) == judge(rows, [], Policy())
+
+
+def test_queries_of_slices_differ_by_the_filter_on_slices_alone() -> None:
+    for sliced_text, whole in (
+        (
+            performance_query("c.s.p", "f1_score.macro", "m", slices=True),
+            performance_query("c.s.p", "f1_score.macro", "m"),
+        ),
+        (labels_query("c.s.p", "churn", "m", slices=True), labels_query("c.s.p", "churn", "m")),
+        (
+            drift_query("c.s.d", "js_distance", "m", ("churn",), slices=True),
+            drift_query("c.s.d", "js_distance", "m", ("churn",)),
+        ),
+    ):
+        assert whole.replace("\n  AND slice_key IS NULL\n  AND slice_value IS NULL", "") == sliced_text
+        assert "IS NULL" not in sliced_text
