@@ -11,6 +11,7 @@ from workspace.alerts import Alerts, Destinations, Outbox
 from workspace.app import build_app
 from workspace.clock import Clock
 from workspace.console import Console
+from workspace.dashboards import Dashboards
 from workspace.faults import FaultInjector, Faults, StaleReads
 from workspace.feature_store.routes import FeatureStore
 from workspace.files import Files, WorkspaceObjects
@@ -23,6 +24,7 @@ from workspace.monitors import Monitors
 from workspace.secrets import Secrets
 from workspace.serving.routes import Serving
 from workspace.settings import Settings
+from workspace.spark import LocalSpark
 from workspace.sql import Sql
 from workspace.sql.warehouses import WAREHOUSE_ID
 from workspace.state import State
@@ -52,11 +54,13 @@ def assemble(state: State) -> Starlette:
     outbox, destinations = Outbox(state, clock), Destinations(state)
     monitors = Monitors(state, catalog, clock, mail=outbox)
     alerts = Alerts(state, sql, clock, outbox, destinations, settle=monitors.settle)
+    dashboards = Dashboards(state, clock, workspace_objects.files.object_type)
     features = FeatureStore(state, catalog, clock)
     lakebase = Lakebase(state, catalog, features, clock)
     serving = Serving(state, catalog, mlflow, features, clock, secrets.value)
     run_as = RunAs(clock, identity.caller, identity.issue_token, lambda: process.address(state.folder))
     vector_search = VectorSearch(state, clock, settings, catalog.tables, catalog.containers.schema, run_as)
+    catalog.add_contents(vector_search.contents())
 
     def readable_secret(scope: str, key: str) -> str | None:
         secrets.require_read(current_caller(), scope)
@@ -75,11 +79,13 @@ def assemble(state: State) -> Starlette:
             mail=outbox,
             destinations=destinations,
             secret=readable_secret,
+            spark=LocalSpark(lambda: [str(one["name"]) for one in catalog.containers.catalogs()]).for_task,
             table_version=lambda name: catalog.tables.delta(name).version() if catalog.tables.exists(name) else None,
         ),
     )
     creators: dict[str, CreatorOf] = {
         "alertsv2": alerts.creator_of,
+        "dashboards": dashboards.creator_of,
         "experiments": mlflow.creator_of_experiment,
         "jobs": jobs.creator_of,
         "serving-endpoints": serving.creator_of_endpoint,
@@ -122,6 +128,7 @@ def assemble(state: State) -> Starlette:
         outbox,
         jobs,
         vector_search,
+        dashboards,
         Console(state, OWNER),
     ]
     around = [

@@ -9,16 +9,18 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from workspace.access.rules import Rights, Rule, admins_only, any_method, listed, open_to_all
+from workspace.access.workspace_rules import require_folder
 from workspace.errors import ApiError
 from workspace.http import Call, Json
 from workspace.unity_catalog.privileges import Privileges, schema_of
 from workspace.unity_catalog.securables import FUNCTION, SCHEMA, TABLE
 
-WAREHOUSES, QUERIES, ALERTS = "sql/warehouses", "sql/queries", "alertsv2"
+WAREHOUSES, QUERIES, ALERTS, DASHBOARDS = "sql/warehouses", "sql/queries", "alertsv2", "dashboards"
 _SQL = "/api/2.0/sql"
 _STORE = "/api/2.0/feature-store"
 _FUNCTIONS = "/api/2.1/unity-catalog/functions"
 _VECTORS = "/api/2.0/vector-search"
+_LAKEVIEW = "/api/2.0/lakeview/dashboards"
 _POSTGRES = "/api/2.0/postgres"
 _MONITOR = "/api/2.1/unity-catalog/tables/{table}/monitor"
 
@@ -31,7 +33,14 @@ class DataRules:
         self._privileges = privileges
 
     def all(self) -> list[Rule]:
-        return [*self._sql(), *self._features(), *self._monitors(), *self._vectors(), *_others()]
+        return [
+            *self._sql(),
+            *self._dashboards(),
+            *self._features(),
+            *self._monitors(),
+            *self._vectors(),
+            *_others(),
+        ]
 
     def _sql(self) -> list[Rule]:
         statement, warehouse, query = f"{_SQL}/statements", f"{_SQL}/warehouses/{{id}}", f"{_SQL}/queries/{{id}}"
@@ -64,6 +73,20 @@ class DataRules:
             self._on("GET", "/api/2.0/alerts/{id}", ALERTS, "CAN_READ"),
             self._on("PATCH", "/api/2.0/alerts/{id}", ALERTS, "CAN_EDIT"),
             self._on("DELETE", "/api/2.0/alerts/{id}", ALERTS, "CAN_MANAGE"),
+        ]
+
+    def _dashboards(self) -> list[Rule]:
+        one = f"{_LAKEVIEW}/{{id}}"
+        return [
+            Rule(method="POST", path=_LAKEVIEW, check=_in_own_folder, reads_body=True),
+            Rule(method="GET", path=_LAKEVIEW, show=listed("dashboards", self._sees_dashboard)),
+            self._on("GET", one, DASHBOARDS, "CAN_READ"),
+            self._on("GET", f"{one}/published", DASHBOARDS, "CAN_READ"),
+            self._on("PATCH", one, DASHBOARDS, "CAN_EDIT"),
+            self._on("POST", f"{one}/published", DASHBOARDS, "CAN_EDIT"),
+            self._on("DELETE", f"{one}/published", DASHBOARDS, "CAN_EDIT"),
+            self._on("POST", f"{one}/revert", DASHBOARDS, "CAN_EDIT"),
+            self._on("DELETE", one, DASHBOARDS, "CAN_MANAGE"),
         ]
 
     def _features(self) -> list[Rule]:
@@ -112,20 +135,29 @@ class DataRules:
         ]
 
     def _vectors(self) -> list[Rule]:
-        """An assumption: an index is asked for with the privileges of the table that it is made of; the access control
-        lists of endpoints are not kept here."""
+        """An index is a securable of type table (page "Create vector search endpoints and indexes"): SELECT to ask it,
+        MODIFY to write to it, ownership or MANAGE to sync and delete it (the last two are assumptions).
+
+        An assumption: the access control lists of endpoints are not kept here.
+        """
         index = f"{_VECTORS}/indexes/{{name}}"
         return [
             Rule(method="POST", path=f"{_VECTORS}/indexes", check=self._may_index, reads_body=True, for_admins=True),
+            Rule(method="GET", path=f"{_VECTORS}/indexes", show=listed("vector_indexes", self._sees_index)),
+            Rule(method="GET", path=index, check=self._asks_index("SELECT"), for_admins=True),
+            *(
+                Rule(method="POST", path=f"{index}/{action}", check=self._asks_index("SELECT"), for_admins=True)
+                for action in ("query", "scan")
+            ),
+            Rule(method="POST", path=f"{index}/upsert-data", check=self._asks_index("MODIFY"), for_admins=True),
+            Rule(method="DELETE", path=f"{index}/delete-data", check=self._asks_index("MODIFY"), for_admins=True),
+            Rule(method="POST", path=f"{index}/sync", check=self._manages("name"), for_admins=True),
+            Rule(method="DELETE", path=index, check=self._manages("name"), for_admins=True),
             *open_to_all(f"GET {_VECTORS}/endpoints", f"GET {_VECTORS}/endpoints/{{name}}"),
             *admins_only(
                 f"POST {_VECTORS}/endpoints",
                 f"DELETE {_VECTORS}/endpoints/{{name}}",
                 f"PATCH {_VECTORS}/endpoints/{{name}}/tags",
-                f"GET {_VECTORS}/indexes",
-                *(f"{method} {index}" for method in ("GET", "DELETE")),
-                *(f"POST {index}/{action}" for action in ("sync", "query", "scan", "upsert-data")),
-                f"DELETE {index}/delete-data",
             ),
         ]
 
@@ -138,6 +170,9 @@ class DataRules:
     def _sees(self, kind: str, level: str) -> Callable[[Call, Json], bool]:
         return lambda call, entry: self._rights.has(call.caller, level, kind, str(entry["id"]))
 
+    def _sees_dashboard(self, call: Call, entry: Json) -> bool:
+        return self._rights.has(call.caller, "CAN_READ", DASHBOARDS, str(entry["dashboard_id"]))
+
     def _uses_warehouse(self, call: Call) -> None:
         warehouse = str(call.body.get("warehouse_id") or "")
         _unless_missing(lambda: self._rights.require(call.caller, "CAN_USE", WAREHOUSES, warehouse))
@@ -146,6 +181,14 @@ class DataRules:
         return lambda call: _unless_missing(
             lambda: self._privileges.require_manage(call.caller, TABLE, call.path[parameter].lower())
         )
+
+    def _asks_index(self, privilege: str) -> Callable[[Call], None]:
+        return lambda call: _unless_missing(
+            lambda: self._privileges.require(call.caller, privilege, TABLE, call.path["name"].lower())
+        )
+
+    def _sees_index(self, call: Call, entry: Json) -> bool:
+        return self._privileges.sees(call.caller, TABLE, str(entry["name"]).lower())
 
     def _sees_function(self, call: Call, entry: Json) -> bool:
         return self._privileges.sees(call.caller, FUNCTION, str(entry["full_name"]))
@@ -178,6 +221,12 @@ class DataRules:
             _unless_missing(
                 lambda: self._privileges.require_create(call.caller, "CREATE_TABLE", SCHEMA, schema_of(online, TABLE))
             )
+
+
+def _in_own_folder(call: Call) -> None:
+    """Where nothing is said, it is the caller's home."""
+    if folder := call.body.get("parent_path"):
+        require_folder(call, str(folder))
 
 
 def _others() -> list[Rule]:

@@ -144,4 +144,15 @@ OBJECT_TYPES = (
         "alertv2",
         {"CAN_READ": "Can view", "CAN_RUN": "Can run", "CAN_EDIT": "Can edit", "CAN_MANAGE": "Can manage"},
     ),
+    # Source: page "Access control lists", section "Dashboard ACLs"; names in the provider's permission_definitions.go.
+    ObjectType(
+        "dashboards",
+        "dashboard",
+        {
+            "CAN_READ": "Can view the dashboard and its results",
+            "CAN_RUN": "Can view, and refresh its results",
+            "CAN_EDIT": "Can edit and publish the dashboard",
+            "CAN_MANAGE": "Can edit, delete, and change its permissions",
+        },
+    ),
 )

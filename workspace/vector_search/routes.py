@@ -17,6 +17,8 @@ from workspace.errors import ApiError, already_exists, bad_request, invalid
 from workspace.http import Call, Json, api
 from workspace.settings import Settings
 from workspace.state import State
+from workspace.unity_catalog import names
+from workspace.unity_catalog.securables import TABLE, Contents
 from workspace.vector_search import direct, query, specs
 from workspace.vector_search.embedding import Credentials, Embedder
 from workspace.vector_search.runner import IDLE, INITIAL, SyncRunner
@@ -65,6 +67,25 @@ class VectorSearch:
         """Who made the endpoint with that id, None where there is none."""
         return next((str(one["creator"]) for one in self._endpoints.all() if one["id"] == endpoint_id), None)
 
+    def contents(self) -> Contents:
+        """Indexes among what is in schemas: securables of type table, which grants and schemas know of."""
+
+        def field(name: str, what: str) -> str:
+            found = self._indexes.find(name)
+            if found is None:
+                raise names.missing(TABLE, name)
+            return str(found[what])
+
+        return Contents(
+            TABLE,
+            names=lambda schema: [
+                str(one["name"]) for one in self._indexes.all() if one["name"].lower().rpartition(".")[0] == schema
+            ],
+            identity=lambda name: field(name, "id"),
+            drop=self._indexes.delete,
+            owner=lambda name: field(name, "creator"),
+        )
+
     def routes(self) -> list[BaseRoute]:
         return [
             api("POST", ENDPOINTS, self._create_endpoint),
@@ -72,6 +93,7 @@ class VectorSearch:
             api("GET", f"{ENDPOINTS}/{{name}}", lambda call: self._shown(self._endpoints.get(call.path["name"]))),
             api("DELETE", f"{ENDPOINTS}/{{name}}", self._delete_endpoint),
             api("PATCH", f"{ENDPOINTS}/{{name}}/tags", self._tag_endpoint),
+            api("PATCH", f"{ENDPOINTS}/{{name}}/budget-policy", self._set_budget_policy),
             api("POST", INDEXES, self._create_index),
             api("GET", INDEXES, self._list_indexes),
             api("GET", f"{INDEXES}/{{name}}", self._get_index),
@@ -85,7 +107,10 @@ class VectorSearch:
 
     def _create_endpoint(self, call: Call) -> Json:
         name, endpoint_type = call.require("name", "endpoint_type")
-        return self._shown(self._endpoints.create(str(name), endpoint_type, call.caller.user_name))
+        made = self._endpoints.create(str(name), endpoint_type, call.caller.user_name)
+        if call.body.get("budget_policy_id"):
+            made = self._endpoints.set_budget_policy(str(name), call.text("budget_policy_id"))
+        return self._shown(made)
 
     def _shown(self, endpoint: Document) -> Json:
         return self._endpoints.shown(endpoint, len(self._indexes.all(endpoint["name"])))
@@ -102,6 +127,11 @@ class VectorSearch:
         (tags,) = call.require("custom_tags")
         self._endpoints.set_tags(call.path["name"], tags)
         return {"name": call.path["name"], "custom_tags": tags}
+
+    def _set_budget_policy(self, call: Call) -> Json:
+        policy = call.text("budget_policy_id")
+        self._endpoints.set_budget_policy(call.path["name"], policy)
+        return {"effective_budget_policy_id": policy}
 
     def _create_index(self, call: Call) -> Json:
         name, endpoint_name, primary_key, index_type = call.require(

@@ -59,6 +59,15 @@ class Endpoints:
         self.get(name)
         self._documents.update(_ENDPOINT, name, lambda one: one.update(custom_tags=tags))
 
+    def set_budget_policy(self, name: str, policy: str) -> Document:
+        """Who is billed for it; policies themselves are an account's and not kept here."""
+        self.get(name)
+
+        def change(one: Document) -> None:
+            one.update(budget_policy_id=policy, effective_budget_policy_id=policy)
+
+        return self._documents.update(_ENDPOINT, name, change) or self.get(name)
+
     def delete(self, name: str) -> None:
         self.get(name)
         self._documents.delete(_ENDPOINT, name)

@@ -65,6 +65,7 @@ TARGETS: Final = (
     Target("sqlQueryId", "query", "sql/queries", _SQL_LEVELS, Caller.MANAGES),
     Target("sqlAlertId", "alert", "sql/alerts", _SQL_LEVELS, Caller.MANAGES),
     Target("alertV2Id", "alertv2", "alertsv2", ("CAN_READ", "CAN_RUN", "CAN_EDIT", "CAN_MANAGE"), Caller.MANAGES),
+    Target("dashboardId", "dashboard", "dashboards", ("CAN_READ", "CAN_RUN", "CAN_EDIT", "CAN_MANAGE"), Caller.MANAGES),
     Target("databaseProjectName", "database-projects", "database-projects", ("CAN_USE", "CAN_MANAGE"), Caller.MANAGES),
 )
 _PRINCIPALS: Final = {
