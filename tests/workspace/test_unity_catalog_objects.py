@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import time
 import uuid
 from collections.abc import Iterator
 
@@ -22,6 +23,7 @@ from databricks.sdk.service.catalog import (
     PrimaryKeyConstraint,
     Privilege,
     TableConstraint,
+    TableOperation,
     VolumeType,
 )
 
@@ -257,3 +259,31 @@ def test_a_function_is_called_by_those_who_may_execute_it(place: Warehouse, ada:
     grant(place.client, "function", place.full("doubled"), ada, Privilege.EXECUTE)
     assert hers.value("doubled(2)") == "4"
     assert [one.name for one in ada.client.functions.list(place.catalog, place.schema)] == ["doubled"]
+
+
+# --- where rows lie ---------------------------------------------------------------------------------------------------
+
+
+def test_credentials_for_a_table_are_for_those_who_may_read_or_write_it(place: Warehouse, ada: Person) -> None:
+    place.execute("CREATE TABLE kept (a INT)")
+    name = place.full("kept")
+    table = place.client.tables.get(name)
+    ask = ada.client.temporary_table_credentials.generate_temporary_table_credentials
+    with pytest.raises(PermissionDenied, match=f"does not have SELECT on Table '{name}'"):
+        ask(table_id=table.table_id, operation=TableOperation.READ)
+    grant(place.client, "table", name, ada, Privilege.SELECT)
+    given = ask(table_id=table.table_id, operation=TableOperation.READ)
+    assert given.url == table.storage_location
+    assert (given.expiration_time or 0) > time.time() * 1000
+    with pytest.raises(PermissionDenied, match=f"does not have MODIFY on Table '{name}'"):
+        ask(table_id=table.table_id, operation=TableOperation.READ_WRITE)
+    grant(place.client, "table", name, ada, Privilege.MODIFY)
+    assert ask(table_id=table.table_id, operation=TableOperation.READ_WRITE).url == table.storage_location
+    with pytest.raises(NotFound, match="Table '0' does not exist"):
+        ask(table_id="0", operation=TableOperation.READ)
+    with pytest.raises(BadRequest, match="operation is one of READ, READ_WRITE"):
+        ada.client.api_client.do(
+            "POST",
+            "/api/2.1/unity-catalog/temporary-table-credentials",
+            body={"table_id": table.table_id, "operation": "DROP"},
+        )

@@ -13,6 +13,7 @@ from workspace.access.rules import CallerOf, Rights, Rule, admins_only, any_meth
 from workspace.access.serving_rules import RequireSecret, ServingRules
 from workspace.access.tracking_rules import ExperimentOf, TrackingRules
 from workspace.access.workspace_rules import workspace_rules
+from workspace.unity_catalog.credential_routes import PATHS as CREDENTIAL_PATHS
 from workspace.unity_catalog.privileges import Privileges
 
 _UC = "/api/2.1/unity-catalog"
@@ -32,6 +33,7 @@ _CHECK_THEMSELVES = (
         for method in ("GET", "POST", "PATCH", "DELETE")
     ),
     f"GET {_UC}/current-metastore-assignment",
+    *(f"POST {path}" for path in CREDENTIAL_PATHS),
     *any_method(f"{_UC}/permissions/{{rest:path}}", ("GET", "PATCH")),
     *(
         f"GET {_UC}/{kind}/{{rest:path}}"

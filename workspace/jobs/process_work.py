@@ -26,6 +26,9 @@ _SECRET = re.compile(r"\{\{secrets/([^/{}]+)/([^/{}]+)\}\}")
 SecretOf = Callable[[str, str], str | None]
 """A secret by scope and key, as the current caller may read it; None where there is none, ApiError 403."""
 
+SparkOf = Callable[[Path, Mapping[str, str]], Mapping[str, str]]
+"""Environment variables for Spark, given a task's folder and the `spark_conf` of its cluster."""
+
 
 class Credentials(Protocol):
     """How a task gets at the workspace."""
@@ -42,8 +45,11 @@ class Credentials(Protocol):
 class ProcessWork:
     """Starts a process for each attempt, and takes its end for the task's."""
 
-    def __init__(self, folder: Path, sources: Sources, credentials: Credentials, secret: SecretOf) -> None:
+    def __init__(
+        self, folder: Path, sources: Sources, credentials: Credentials, secret: SecretOf, spark: SparkOf
+    ) -> None:
         """`folder` is where processes work and leave their logs; `secret` resolves variables of clusters."""
+        self._spark = spark
         self._secret = secret
         self._folder = folder
         self._sources = sources
@@ -139,8 +145,10 @@ class ProcessWork:
         folder = self._folder / str(attempt.run_id)
         clear(folder)
         folder.mkdir(parents=True)
+        cluster = _cluster(attempt)
         variables = {
-            **self._cluster_variables(attempt),
+            **({} if cluster is None else self._spark(folder, _texts(cluster.get("spark_conf", {})))),
+            **self._cluster_variables(attempt, cluster or {}),
             # What the Databricks runtime sets for MLflow.
             "MLFLOW_TRACKING_URI": "databricks",
             "MLFLOW_REGISTRY_URI": "databricks-uc",
@@ -156,10 +164,8 @@ class ProcessWork:
             folder.with_suffix(".launch").unlink(missing_ok=True)
             clear(folder)
 
-    def _cluster_variables(self, attempt: Attempt) -> dict[str, str]:
+    def _cluster_variables(self, attempt: Attempt, cluster: Mapping[str, Any]) -> dict[str, str]:
         """`spark_env_vars` of the cluster that the task names, secrets filled in as the run may read them."""
-        clusters = {one["job_cluster_key"]: one["new_cluster"] for one in attempt.run.get("job_clusters", [])}
-        cluster = attempt.task.get("new_cluster") or clusters.get(attempt.task.get("job_cluster_key"), {})
 
         def fill(match: re.Match[str]) -> str:
             value = self._secret(match[1], match[2])
@@ -203,6 +209,15 @@ class _Heard:
             shown = result.encode()[:RESULT_LIMIT].decode(errors="ignore")
             private["notebook_output"] = {"result": shown, "truncated": shown != result} if self._exit else {}
         return Outcome(private)
+
+
+def _cluster(attempt: Attempt) -> Mapping[str, Any] | None:
+    """The cluster that the task names; None for one that is serverless."""
+    clusters = {one["job_cluster_key"]: one["new_cluster"] for one in attempt.run.get("job_clusters", [])}
+    named: Mapping[str, Any] | None = attempt.task.get("new_cluster") or clusters.get(
+        attempt.task.get("job_cluster_key")
+    )
+    return {} if named is None and attempt.task.get("existing_cluster_id") else named
 
 
 def _described(code: int) -> str:

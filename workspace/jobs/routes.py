@@ -18,7 +18,7 @@ from workspace.jobs.attempts import Attempts
 from workspace.jobs.control_work import ForEach, RunJob, condition
 from workspace.jobs.graph import Result
 from workspace.jobs.notices import Destinations, Mail, Notices
-from workspace.jobs.process_work import Credentials, ProcessWork, SecretOf
+from workspace.jobs.process_work import Credentials, ProcessWork, SecretOf, SparkOf
 from workspace.jobs.repairs import Repairs
 from workspace.jobs.run_routes import RunRoutes
 from workspace.jobs.runner import OnOver, Runner
@@ -62,6 +62,8 @@ class Surroundings:
     secret: SecretOf = lambda _scope, _key: None
     table_version: Callable[[str], int | None] = lambda _: None
     """The newest version of a Delta table by its full name, None where there is none."""
+    spark: SparkOf = lambda _folder, _conf: {}
+    """Environment variables with which a task on a cluster, given its folder and `spark_conf`, finds Spark."""
 
 
 class Jobs:
@@ -72,7 +74,7 @@ class Jobs:
         self._jobs = JobStore(documents, clock)
         self._runs = Runs(documents, clock)
         sources = Sources(around.objects, around.volumes)
-        self._processes = ProcessWork(state.subfolder("jobs"), sources, around.run_as, around.secret)
+        self._processes = ProcessWork(state.subfolder("jobs"), sources, around.run_as, around.secret, around.spark)
         works: dict[str, Work] = {}
         notices = Notices(around.mail, around.destinations, state.workspace_id)
         attempts = Attempts(self._runs, clock, works, notices, state.workspace_id, around.host)

@@ -17,7 +17,7 @@ from types import ModuleType
 
 from workspace.task_process.dbutils import DbUtils, NotebookExit
 from workspace.task_process.launch import DONE, EXIT, FAILURE, NOTEBOOK, PYTHON, Launch, Report
-from workspace.task_process.namespace import namespace, publish
+from workspace.task_process.namespace import namespace, no_spark, publish
 from workspace.task_process.packages import add_wheel, require
 
 _OWN_FRAMES = (str(Path(__file__).parent), "<frozen runpy>")
@@ -93,10 +93,22 @@ def _entry_point(package: str, name: str):  # type: ignore[no-untyped-def]  # no
 def _fail(report: Report, error: BaseException) -> None:
     frames = traceback.extract_tb(error.__traceback__)
     own = traceback.StackSummary.from_list([one for one in frames if not one.filename.startswith(_OWN_FRAMES)])
-    text = "".join(["Traceback (most recent call last):\n", *own.format(), *traceback.format_exception_only(error)])
+    hint = _spark_hint(error)
+    text = "".join(
+        ["Traceback (most recent call last):\n", *own.format(), *traceback.format_exception_only(error), hint]
+    )
     print(text, file=sys.stderr, flush=True)
     sys.stdout.flush()
-    report.send(FAILURE, message=f"{type(error).__name__}: {error}", trace=text, code=type(error).__name__)
+    report.send(FAILURE, message=f"{type(error).__name__}: {error}{hint}", trace=text, code=type(error).__name__)
+
+
+def _spark_hint(error: BaseException) -> str:
+    """Why there is no Spark, where that is what the task failed of."""
+    absent = isinstance(error, ModuleNotFoundError) and error.name in ("pyspark", "delta")
+    refusal = no_spark()
+    if refusal is None or not (absent or type(error).__module__.startswith("pyspark.")):
+        return ""
+    return f" (Spark: {refusal})"
 
 
 def _end_with_server(lifeline: int) -> None:

@@ -6,30 +6,37 @@ and no package ships: a task has one that answers with this namespace.
 
 from __future__ import annotations
 
+import os
 import sys
 from types import ModuleType
 from typing import Any
 
 from workspace.task_process.dbutils import DbUtils
 
+_REFUSAL = "WORKSPACE_NO_SPARK"
+
 
 class LazySpark:
-    """`spark`: a session is made when something is asked of it, where PySpark is installed."""
+    """`spark`: a session is made when something is asked of it, for a task on a cluster."""
 
     def __init__(self) -> None:
         self._session: Any = None
 
     def __getattr__(self, name: str) -> Any:
         if self._session is None:
-            try:
-                from pyspark.sql import SparkSession  # type: ignore[import-not-found]
-            except ImportError as error:
-                raise RuntimeError(
-                    f"spark.{name} needs PySpark, which is not installed in the environment of this workspace: install "
-                    "it, or use SQL tasks"
-                ) from error
+            if (refusal := no_spark()) is not None:
+                raise RuntimeError(f"spark.{name} needs PySpark: {refusal}")
+            from pyspark.sql import SparkSession
+
             self._session = SparkSession.builder.getOrCreate()
         return getattr(self._session, name)
+
+
+def no_spark() -> str | None:
+    """Why there is no Spark for this task; None where there is."""
+    if "SPARK_CONF_DIR" in os.environ:
+        return None
+    return os.environ.get(_REFUSAL) or "on this machine it is set up for tasks on clusters (job_clusters, new_cluster)"
 
 
 def display(*values: Any) -> None:

@@ -271,6 +271,21 @@ BEHAVIOURS: tuple[Behaviour, ...] = (
         f"{_OBJECTS}test_a_function_is_called_by_those_who_may_execute_it",
     ),
     _of(
+        f"POST {_BASE}/temporary-table-credentials",
+        "READ needs SELECT on the table, READ_WRITE MODIFY too; the answer has the table's address and a time.",
+        Source.CLIENT,
+        f"{_SDK}.TemporaryTableCredentialsAPI`",
+        f"{_OBJECTS}test_credentials_for_a_table_are_for_those_who_may_read_or_write_it",
+    ),
+    _of(
+        f"POST {_BASE}/temporary-table-credentials",
+        "Storage is a folder of this machine, so that no cloud's credentials come along; EXTERNAL USE SCHEMA, which "
+        "engines from outside need, is not asked for: who asks is Spark on this machine, which stands for a cluster.",
+        Source.ASSUMPTION,
+        "a cluster gets its credentials without that privilege",
+        f"{_OBJECTS}test_credentials_for_a_table_are_for_those_who_may_read_or_write_it",
+    ),
+    _of(
         f"GET {_BASE}/current-metastore-assignment",
         "One metastore, `main` as its default catalog.",
         Source.CLIENT,

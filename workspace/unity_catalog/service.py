@@ -7,6 +7,7 @@ from starlette.routing import BaseRoute
 from workspace.identity.caller import OWNER
 from workspace.state import State
 from workspace.unity_catalog.containers import Containers
+from workspace.unity_catalog.credential_routes import CredentialRoutes
 from workspace.unity_catalog.grant_routes import GrantRoutes
 from workspace.unity_catalog.grants import Grants
 from workspace.unity_catalog.privileges import Privileges
@@ -48,6 +49,7 @@ class UnityCatalog:
         self._routes: list[BaseRoute] = [
             *Routes(state, self.containers, self.privileges, self.grants).all(),
             *TableRoutes(state.metastore_id, self.containers, self.tables, self.privileges).all(),
+            *CredentialRoutes(self.tables, self.privileges).all(),
             *GrantRoutes(self.grants, self.privileges).all(),
             *TagRoutes(tags, self.privileges).all(),
         ]

@@ -61,6 +61,10 @@ class Tables:
         """The id of the table, without a look into its Delta log. Raises ApiError 404."""
         return str(self._stored(full_name)["table_id"])
 
+    def name_of(self, table_id: str) -> str | None:
+        """The full name of the table with this id; None where there is none."""
+        return next((key for key, one in self._documents.list(_KIND) if one["table_id"] == table_id), None)
+
     def owner(self, full_name: str) -> str:
         """Raises ApiError 404."""
         return str(self._stored(full_name)["owner"])
