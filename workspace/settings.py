@@ -20,6 +20,9 @@ DEFAULTS: dict[str, float] = {
     "endpoint_provisioning_seconds": 0.0,
     "lakebase_provisioning_seconds": 0.0,
     "online_table_provisioning_seconds": 0.0,
+    # What one read of an online table takes besides: Databricks names a few milliseconds. Model processes that start
+    # afterwards have it.
+    "online_lookup_seconds": 0.0,
     "inference_table_delivery_lag_seconds": 1.0,
     "scale_to_zero_idle_seconds": 1800.0,
     "continuous_sync_poll_seconds": 0.5,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -149,3 +150,26 @@ def message(shop: World, name: str) -> str:
     assert pending.served_entities is not None
     assert pending.served_entities[0].state is not None
     return str(pending.served_entities[0].state.deployment_state_message)
+
+
+def test_a_lookup_takes_the_time_that_is_set_and_what_a_request_gives_takes_none(shop: World, endpoint: str) -> None:
+    shop.set(online_lookup_seconds=0.15)
+    try:
+        config = [entity("main.ml.fares", 1, name="slow")]
+        shop.client.serving_endpoints.create(
+            "slow-fares", config=EndpointCoreConfigInput(name="slow-fares", served_entities=config)
+        ).result()
+
+        def seconds(record: dict[str, Any]) -> float:
+            started = time.perf_counter()
+            shop.client.serving_endpoints.query("slow-fares", dataframe_records=[record])
+            return time.perf_counter() - started
+
+        given = {**KEYS, "mean_fare": 1.0, "area": "somewhere", "trips_to": 1}
+        seconds(given)
+        # Two tables are read, one after the other. The shortest of three: a shared machine makes any single one long.
+        assert min(seconds(KEYS) for _ in range(3)) >= 0.3
+        assert min(seconds(given) for _ in range(3)) < 0.3
+    finally:
+        shop.set(online_lookup_seconds=0)
+        shop.client.serving_endpoints.delete("slow-fares")

@@ -155,7 +155,14 @@ class Deployments:
         if stored.get("external_model"):
             entity = ExternalEntity(stored, self._secret)
         else:
-            entity = Entity(stored, self.files(endpoint, stored), self._online, self._secret, self._clock)
+            entity = Entity(
+                stored,
+                self.files(endpoint, stored),
+                self._online,
+                self._secret,
+                self._clock,
+                lookup_seconds=lambda: self._settings.get("online_lookup_seconds"),
+            )
         self._every.add(entity)
         return entity
 

@@ -44,7 +44,16 @@ class BusyError(Exception):
 class Entity:
     """A served entity of a live endpoint. Thread-safe; `score` belongs to the event loop."""
 
-    def __init__(self, stored: Json, folder: Path, online: OnlineSource, secret: SecretOf, clock: Clock) -> None:
+    def __init__(
+        self,
+        stored: Json,
+        folder: Path,
+        online: OnlineSource,
+        secret: SecretOf,
+        clock: Clock,
+        *,
+        lookup_seconds: Callable[[], float] = lambda: 0.0,
+    ) -> None:
         self.uid: str = stored["uid"]
         self.name: str = stored["name"]
         self.scale_to_zero: bool = stored["scale_to_zero_enabled"]
@@ -56,6 +65,7 @@ class Entity:
         self._awake = folder / "awake"
         self._online = online
         self._secret = secret
+        self._lookup_seconds = lookup_seconds
         self._starting = threading.Lock()
         self._counting = threading.Lock()
         self._process: ModelProcess | None = None
@@ -253,6 +263,7 @@ class Entity:
             online=self._online_sources(model),
             variables={name: self._resolved(name, value) for name, value in self._stored["environment_vars"].items()},
             concurrency=self.concurrency,
+            lookup_seconds=self._lookup_seconds(),
         )
 
     def _online_sources(self, model: Path) -> dict[str, str]:

@@ -16,7 +16,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ from mlflow.pyfunc import PyFuncModel, load_model
 
 from workspace.feature_store.keyed import KeyedReader
 from workspace.serving import framing
-from workspace.serving.feature_spec import RAW_MODEL, FeatureLookup, feature_data, read_spec
+from workspace.serving.feature_spec import RAW_MODEL, FeatureLookup, OnlineRows, feature_data, read_spec
 from workspace.serving.scoring import Scorer, failure
 
 # The parameter that every model with feature lookups has in its signature, and what it holds when nobody set it
@@ -61,13 +61,35 @@ def _records(frame: pd.DataFrame) -> list[dict[Any, Any]]:
     return [dict(zip(columns, row, strict=True)) for row in zip(*values, strict=True)]
 
 
-def load(model_folder: Path, online: dict[str, str]) -> PyFuncModel:
-    """The model, with its feature lookups where it has them. `online` are keyed stores by feature table."""
+class SlowRows:
+    """An online table each of whose reads takes a time besides."""
+
+    def __init__(self, rows: KeyedReader, seconds: float) -> None:
+        self._rows = rows
+        self._seconds = seconds
+
+    def lookup(self, keys: Mapping[str, object], columns: Sequence[str]) -> dict[str, Any]:
+        time.sleep(self._seconds)
+        return self._rows.lookup(keys, columns)
+
+    def layout(self) -> Any:
+        return self._rows.layout()
+
+
+def load(model_folder: Path, online: dict[str, str], lookup_seconds: float = 0.0) -> PyFuncModel:
+    """The model, with its feature lookups where it has them.
+
+    Args:
+        online: keyed stores by feature table.
+        lookup_seconds: what one read of them takes besides.
+    """
     data = feature_data(model_folder)
     if data is None:
         return load_model(str(model_folder))
     spec = read_spec(data)
-    readers = {table: KeyedReader(Path(path)) for table, path in online.items()}
+    readers: dict[str, OnlineRows] = {table: KeyedReader(Path(path)) for table, path in online.items()}
+    if lookup_seconds:
+        readers = {table: SlowRows(KeyedReader(Path(path)), lookup_seconds) for table, path in online.items()}
     wrapped = LookupModel(FeatureLookup(spec, readers), spec.model_columns, load_model(str(data / RAW_MODEL)))
     return PyFuncModel(model_meta=Model.load(str(model_folder)), model_impl=wrapped)
 
@@ -146,7 +168,7 @@ def main() -> int:
     _, config, _ = frame
     os.chdir(config["folder"])
     try:
-        model = load(Path(config["model"]), config["online"])
+        model = load(Path(config["model"]), config["online"], config["lookup_seconds"])
     except Exception as error:  # noqa: BLE001 - a model may raise anything while it loads
         text = traceback.format_exc()
         print(text, file=sys.stderr, flush=True)

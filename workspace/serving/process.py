@@ -46,6 +46,8 @@ class Launch:
     online: Mapping[str, str]
     variables: Mapping[str, str]
     concurrency: int
+    lookup_seconds: float = 0.0
+    """What one read of an online table takes besides."""
 
 
 @dataclass(frozen=True)
@@ -139,6 +141,7 @@ class ModelProcess:
             "folder": str(launch.folder),
             "online": dict(launch.online),
             "concurrency": launch.concurrency,
+            "lookup_seconds": launch.lookup_seconds,
         }
         try:
             self._socket.sendall(framing.pack(framing.LOAD, config))
