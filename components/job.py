@@ -45,6 +45,8 @@ class ClusterArgs:
     """How many it may grow to; it does not grow when left out."""
     spark_conf: Mapping[str, str] = field(default_factory=dict)
     """Such as `spark.databricks.io.cache.enabled: "true"` for repeated reads."""
+    packages: Sequence[str] = ()
+    """Installed for each task beside what the runtime has. Pinned, as pip takes them: `mlflow==3.17.2`."""
 
     def __post_init__(self) -> None:
         if self.num_workers < 0 or (self.max_workers is not None and self.max_workers < max(self.num_workers, 1)):
@@ -181,6 +183,12 @@ class WorkflowJob(pulumi.ComponentResource):
             timeout_seconds=task.timeout_seconds or None,
             job_cluster_key=compute.key if isinstance(compute, ClusterArgs) else None,
             environment_key=compute.key if isinstance(compute, EnvironmentArgs) else None,
+            libraries=[
+                databricks.JobTaskLibraryArgs(pypi=databricks.JobTaskLibraryPypiArgs(package=package))
+                for package in compute.packages
+            ]
+            if isinstance(compute, ClusterArgs) and compute.packages
+            else None,
             **self._work(task),
         )
 
