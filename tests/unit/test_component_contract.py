@@ -42,6 +42,7 @@ from components.provisioned_throughput import (
 )
 from components.served_entity import ExternalModelArgs, FoundationModelArgs, ServedEntityArgs
 from components.serving_endpoint import ServingEndpoint, ServingEndpointArgs
+from components.table_monitor import TableMonitor, TableMonitorArgs
 from components.workflow import MlWorkflow, MlWorkflowArgs
 from tests.unit import (
     test_alerts,
@@ -50,6 +51,7 @@ from tests.unit import (
     test_online_features,
     test_provisioned_throughput,
     test_serving_endpoint,
+    test_table_monitor,
     test_workflow,
 )
 from tests.unit.recording import record
@@ -66,6 +68,7 @@ BUILDERS: dict[str, Callable[[pulumi.ResourceOptions], pulumi.ComponentResource]
     "WorkflowJob": lambda opts: WorkflowJob("one", test_workflow.job(name="one"), opts),
     "ServingAlerts": lambda opts: ServingAlerts("one", test_alerts.args(), opts),
     "ServingEndpoint": lambda opts: ServingEndpoint("one", test_serving_endpoint.args(), opts),
+    "TableMonitor": lambda opts: TableMonitor("one", test_table_monitor.args(), opts),
     "InferenceMonitor": lambda opts: InferenceMonitor("one", test_monitor.args(), opts),
     "ProvisionedThroughputEndpoint": lambda opts: ProvisionedThroughputEndpoint(
         "one", test_provisioned_throughput.args(), opts
@@ -107,6 +110,7 @@ ARGUMENTS = [
     ModelRegistrationArgs,
     LakebaseStoreArgs,
     LakebaseTargetArgs,
+    TableMonitorArgs,
 ]
 
 

@@ -9,7 +9,15 @@ from typing import Any
 import pytest
 
 from components.job import ClusterArgs, EnvironmentArgs, JobPermission, WorkflowJob, WorkflowJobArgs
-from components.job_tasks import AfterArgs, JobError, NotebookTaskArgs, PythonTaskArgs, RunJobTaskArgs, TaskArgs
+from components.job_tasks import (
+    AfterArgs,
+    ConditionTaskArgs,
+    JobError,
+    NotebookTaskArgs,
+    PythonTaskArgs,
+    RunJobTaskArgs,
+    TaskArgs,
+)
 from components.workflow import MlWorkflow, MlWorkflowArgs, drift_response
 from tests.unit.recording import Recording, record
 
@@ -82,6 +90,15 @@ def test_a_growing_cluster_states_both_ends() -> None:
     cluster = build(workflow(batch=job(computes=[growing]))).one(":Job")["jobClusters"][0]["newCluster"]
     assert cluster["autoscale"] == {"minWorkers": 1, "maxWorkers": 8}
     assert "numWorkers" not in cluster
+
+
+def test_a_clusters_packages_are_installed_for_each_of_its_tasks_and_for_no_other() -> None:
+    cluster = ClusterArgs(key="c", spark_version="x-ml-y", node_type_id="y", packages=["mlflow==3.17.2"])
+    check = ConditionTaskArgs(left="1", op="EQUAL_TO", right="1")
+    tasks = [TaskArgs(key="a", work=EXISTING), TaskArgs(key="b", work=check)]
+    first, second = build(workflow(batch=job(computes=[cluster], tasks=tasks))).one(":Job")["tasks"]
+    assert first["libraries"] == [{"pypi": {"package": "mlflow==3.17.2"}}]
+    assert "libraries" not in second
 
 
 def test_serverless_compute_carries_pinned_packages() -> None:
