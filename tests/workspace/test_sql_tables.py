@@ -154,7 +154,7 @@ def test_drop_says_what_is_missing_unless_told_not_to(sql: Warehouse) -> None:
 @pytest.mark.parametrize(
     ("statement", "reason"),
     [
-        ("CREATE TABLE t (a INT) PARTITIONED BY (a)", "PARTITIONED BY"),
+        ("CREATE TABLE t (a INT) PARTITIONED BY (a)", "ALL_PARTITION_COLUMNS_NOT_ALLOWED"),
         ("CREATE TABLE t (a INT) CLUSTER BY (a)", "CLUSTER BY"),
         ("CREATE TABLE t (a INT) LOCATION 's3://x'", "LOCATION"),
         ("CREATE TABLE t (a INT) USING PARQUET", "USING PARQUET"),
@@ -202,3 +202,43 @@ def test_a_foreign_key_is_kept_shown_and_dropped(sql: Warehouse) -> None:
         sql.execute("ALTER TABLE zones ADD CONSTRAINT back FOREIGN KEY (zip) REFERENCES trips (zip)")
     sql.execute("ALTER TABLE trips DROP CONSTRAINT of_zone")
     assert not sql.client.tables.get(sql.full("trips")).table_constraints
+
+
+def test_a_partitioned_table_keeps_its_files_apart_whatever_is_done_to_its_rows(sql: Warehouse) -> None:
+    sql.execute(
+        "CREATE TABLE parted (a INT, day DATE, note STRING) PARTITIONED BY (day, note) "
+        "TBLPROPERTIES (delta.enableChangeDataFeed = true)"
+    )
+    sql.execute(
+        "INSERT INTO parted VALUES (1, DATE'2026-11-26', 'x'), (2, DATE'2026-11-27', 'x'), (3, NULL, NULL), "
+        "(4, DATE'2026-11-27', '')"
+    )
+    sql.execute("UPDATE parted SET day = DATE'2026-11-28' WHERE a = 2")
+    sql.execute("DELETE FROM parted WHERE a = 1")
+    # An empty text is no text, once it is part of a file's place.
+    wanted = [["2", "2026-11-28", "x"], ["3", None, None], ["4", "2026-11-27", None]]
+    assert sql.rows("SELECT a, day, note FROM parted ORDER BY a") == wanted
+    opened = delta(sql, "parted")
+    assert opened.metadata().partition_columns == ["day", "note"]
+    files = opened.get_add_actions(flatten=True)
+    assert sorted(map(str, files.column("partition.day").to_pylist())) == ["2026-11-27", "2026-11-28", "None"]
+    assert opened.to_pyarrow_table().sort_by("a").column("a").to_pylist() == [2, 3, 4]
+    changes = sql.rows("SELECT a, day, _change_type FROM table_changes('parted', 2) ORDER BY a, _change_type")
+    assert changes == [
+        ["1", "2026-11-26", "delete"],
+        ["2", "2026-11-28", "update_postimage"],
+        ["2", "2026-11-27", "update_preimage"],
+    ]
+    assert '["day","note"]' in sql.rows("DESCRIBE DETAIL parted")[0]
+    columns = {one.name: one.partition_index for one in sql.client.tables.get(sql.full("parted")).columns or []}
+    assert columns == {"a": None, "day": 0, "note": 1}
+
+
+def test_a_table_cannot_be_partitioned_by_what_it_lacks_or_by_everything(sql: Warehouse) -> None:
+    for statement, message in (
+        ("CREATE TABLE p (a INT, b INT) PARTITIONED BY (c)", "partition column `c` is not defined"),
+        ("CREATE TABLE p (a INT) PARTITIONED BY (a)", "Cannot use all columns for partition columns"),
+        ("CREATE TABLE p (a INT, t TIMESTAMP) PARTITIONED BY (t)", "column `t` is a timestamp"),
+    ):
+        with pytest.raises(StatementFailedError, match=message):
+            sql.execute(statement)

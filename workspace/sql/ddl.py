@@ -30,6 +30,7 @@ class Declaration:
     primary_key_name: str | None = None
     timeseries: str | None = None
     properties: dict[str, str] = field(default_factory=dict)
+    partitions: list[str] = field(default_factory=list)
     comment: str | None = None
 
 
@@ -134,6 +135,7 @@ def _create_table(context: Context, tree: exp.Create) -> None:
         properties=declaration.properties,
         comment=declaration.comment,
         rows=rows,
+        partitions=declaration.partitions,
         replace=bool(tree.args.get("replace")),
     )
 
@@ -172,6 +174,14 @@ def _read_properties(tree: exp.Create, declaration: Declaration, what: str) -> N
         elif isinstance(item, exp.FileFormatProperty):
             if item.name.upper() != "DELTA":
                 raise unsupported(f"USING {item.name}", "tables are Delta tables")
+        elif isinstance(item, exp.PartitionedByProperty):
+            for part in item.this.expressions:
+                # PARTITIONED BY (a INT) declares the column, too.
+                if isinstance(part, exp.ColumnDef):
+                    columns_of([part], declaration, what)
+                elif not isinstance(part, exp.Identifier | exp.Column):
+                    raise unsupported(f"PARTITIONED BY {part.sql('databricks')}", "name columns")
+                declaration.partitions.append(part.name)
         elif type(item) is exp.Property:
             name, value = property_pair(item)
             declaration.properties[name] = value

@@ -112,7 +112,8 @@ def detail(context: Context, name: exp.Table) -> Result:
     }  # fmt: skip
     row: tuple[object, ...] = (
         "delta", str(delta.metadata().id), full_name, table.comment, table.storage_location,
-        _moment(table.created_at), _moment(int(delta.history(1)[0]["timestamp"])), [], [], files.num_rows,
+        _moment(table.created_at), _moment(int(delta.history(1)[0]["timestamp"])), table.partitions, [],
+        files.num_rows,
         sum(files.column("size_bytes").to_pylist()), list(table.properties.items()), protocol.min_reader_version,
         protocol.min_writer_version, features,
     )  # fmt: skip

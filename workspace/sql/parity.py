@@ -42,6 +42,13 @@ BEHAVIOURS: tuple[Behaviour, ...] = (
     ),
     _of(
         _EXECUTE,
+        "PARTITIONED BY keeps files apart by DATE, STRING, BOOLEAN and whole numbers; other types are refused.",
+        DOCUMENTED,
+        "SQL language reference: CREATE TABLE [USING]; Delta protocol: Partition Value Serialization",
+        "tests/workspace/test_sql_tables.py::test_a_partitioned_table_keeps_its_files_apart_whatever_is_done_to_its_rows",
+    ),
+    _of(
+        _EXECUTE,
         "row_limit and byte_limit cut the result, and the manifest says truncated.",
         DOCUMENTED,
         _API,

@@ -20,6 +20,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from deltalake import DeltaTable
 
+from workspace.unity_catalog import partitions
+
 # From these versions on a protocol names its features; lower ones imply them.
 _FEATURES_READER = 3
 _FEATURES_WRITER = 7
@@ -81,6 +83,7 @@ def replace_with(folder: Path, other: Path) -> int:
             action["protocol"] = _both(_protocol(old), _protocol(new))
     actions += _removals(old, now)
     for path in new.get_add_actions(flatten=True).column("path").to_pylist():
+        (folder / path).parent.mkdir(exist_ok=True, parents=True)
         (other / path).rename(folder / path)
     version = int(old.version()) + 1
     _commit(folder / "_delta_log", version, actions + added)
@@ -102,27 +105,29 @@ def change_rows(folder: Path, operation: str, rows: pa.Table, changes: pa.Table)
         {"commitInfo": {"timestamp": now, "operation": operation, "operationParameters": {}}},
         *_removals(table, now),
     ]
-    if rows.num_rows:
+    kept_apart = table.metadata().partition_columns
+    for values, part in partitions.parts(rows, kept_apart) if rows.num_rows else ():
         path = f"part-00000-{uuid.uuid4()}-c000.snappy.parquet"
-        pq.write_table(rows, folder / path)
+        pq.write_table(part, folder / path)
         actions.append(
             {
                 "add": {
                     "path": path,
-                    "partitionValues": {},
+                    "partitionValues": values,
                     "size": (folder / path).stat().st_size,
                     "modificationTime": now,
                     "dataChange": True,
-                    "stats": json.dumps({"numRecords": rows.num_rows}),
+                    "stats": json.dumps({"numRecords": part.num_rows}),
                 }
             }
         )
     if table.metadata().configuration.get("delta.enableChangeDataFeed") == "true":
         (folder / "_change_data").mkdir(exist_ok=True)
-        path = f"_change_data/cdc-00000-{uuid.uuid4()}.c000.snappy.parquet"
-        pq.write_table(changes, folder / path)
-        size = (folder / path).stat().st_size
-        actions.append({"cdc": {"path": path, "partitionValues": {}, "size": size, "dataChange": False}})
+        for values, part in partitions.parts(changes, kept_apart):
+            path = f"_change_data/cdc-00000-{uuid.uuid4()}.c000.snappy.parquet"
+            pq.write_table(part, folder / path)
+            size = (folder / path).stat().st_size
+            actions.append({"cdc": {"path": path, "partitionValues": values, "size": size, "dataChange": False}})
     version = int(table.version()) + 1
     _commit(folder / "_delta_log", version, actions)
     return version
@@ -131,6 +136,9 @@ def change_rows(folder: Path, operation: str, rows: pa.Table, changes: pa.Table)
 def _removals(table: DeltaTable, now: int) -> list[dict[str, Any]]:
     files = table.get_add_actions(flatten=True)
     paths, sizes = files.column("path").to_pylist(), files.column("size_bytes").to_pylist()
+    kept_apart = table.metadata().partition_columns
+    columns = [files.column(f"partition.{name}").to_pylist() for name in kept_apart]
+    values = [dict(zip(kept_apart, row, strict=True)) for row in zip(*columns, strict=True)] or [{} for _ in paths]
     return [
         {
             "remove": {
@@ -138,11 +146,11 @@ def _removals(table: DeltaTable, now: int) -> list[dict[str, Any]]:
                 "deletionTimestamp": now,
                 "dataChange": True,
                 "extendedFileMetadata": True,
-                "partitionValues": {},
+                "partitionValues": partitions.values_of(value),
                 "size": size,
             }
         }
-        for path, size in zip(paths, sizes, strict=True)
+        for path, size, value in zip(paths, sizes, values, strict=True)
     ]
 
 

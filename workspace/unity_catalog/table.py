@@ -50,6 +50,8 @@ class Table:
     timeseries: str | None = None
     foreign_keys: list[ForeignKey] = field(default_factory=list)
     properties: dict[str, str] = field(default_factory=dict)
+    partitions: list[str] = field(default_factory=list)
+    """Columns that its files are kept apart by."""
     comment: str | None = None
     owner: str
     created_by: str = ""

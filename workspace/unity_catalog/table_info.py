@@ -20,7 +20,7 @@ def table_info(table: Table, metastore_id: str) -> Json:
         "full_name": table.full_name,
         "table_type": table.table_type,
         "data_source_format": _FORMATS.get(table.table_type),
-        "columns": [_column(column, position) for position, column in enumerate(table.columns)],
+        "columns": [_column(column, position, table) for position, column in enumerate(table.columns)],
         "table_constraints": _constraints(table),
         "storage_location": table.storage_location,
         "view_definition": table.view_definition,
@@ -41,7 +41,7 @@ def table_summary(table: Table) -> Json:
     return {"full_name": table.full_name, "table_type": table.table_type}
 
 
-def _column(column: Column, position: int) -> Json:
+def _column(column: Column, position: int, table: Table) -> Json:
     delta = types.parse(column.type_text)
     precision, scale = types.precision_and_scale(delta)
     metadata = {"comment": column.comment} if column.comment else {}
@@ -56,6 +56,8 @@ def _column(column: Column, position: int) -> Json:
         "position": position,
         "nullable": column.nullable,
     }
+    if column.name in table.partitions:
+        info["partition_index"] = table.partitions.index(column.name)
     return info | ({"comment": column.comment} if column.comment else {})
 
 

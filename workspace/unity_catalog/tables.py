@@ -24,6 +24,7 @@ from workspace.errors import bad_request, invalid
 from workspace.identity.caller import current_caller
 from workspace.unity_catalog import constraints, delta_log, names, types
 from workspace.unity_catalog.conform import arrow_schema, conform
+from workspace.unity_catalog.partitions import checked as kept_apart
 from workspace.unity_catalog.properties import checked as checked_properties
 from workspace.unity_catalog.table import FOREIGN, MANAGED, VIEW, Column, ForeignKey, Table
 
@@ -91,11 +92,13 @@ class Tables:
         table_type: str = MANAGED,
         rows: pa.Table | None = None,
         replace: bool = False,
+        partitions: Sequence[str] = (),
     ) -> Table:
         """A new Delta table, with its first rows where they are given.
 
         The columns of the primary key become NOT NULL. `replace` makes the table anew in one commit where there is
-        one: same id, same history, nothing kept of columns, properties and rows.
+        one: same id, same history, nothing kept of columns, properties and rows. `partitions` are the columns that
+        files are kept apart by.
 
         Raises ApiError 404 where the schema is missing, 400 where the name is taken or a column cannot be.
         """
@@ -111,7 +114,7 @@ class Tables:
                 raise names.taken("table", key)
             folder = self._folder / str(uuid.uuid4())
             try:
-                _create_delta(folder, key, declared, properties or {}, comment)
+                _create_delta(folder, key, declared, properties or {}, comment, kept_apart(declared, partitions))
                 if rows is not None and rows.num_rows:
                     _append(folder, declared, rows, key)
             except BaseException:
@@ -388,13 +391,13 @@ class Tables:
             folder = self._folder / document["table_id"]
             location = folder.as_uri()
             try:
-                columns, values, comment = _read_delta(folder)
+                columns, values, comment, partitions = _read_delta(folder)
             except TableNotFoundError as error:
                 # Dropped between the two looks.
                 raise names.missing("table", document["full_name"]) from error
         else:
             columns = [Column(*column) for column in document["columns"]]
-            values, comment = document["properties"], document["comment"]
+            values, comment, partitions = document["properties"], document["comment"], []
         return Table(
             catalog_name=catalog,
             schema_name=schema,
@@ -407,6 +410,7 @@ class Tables:
             timeseries=key.get("timeseries"),
             properties=values,
             comment=comment,
+            partitions=partitions,
             foreign_keys=[ForeignKey(*key) for key in document.get("foreign_keys", [])],
             owner=document["owner"],
             created_by=str(document.get("created_by") or document["owner"]),
@@ -426,7 +430,12 @@ def _now() -> int:
 
 
 def _create_delta(
-    folder: Path, full_name: str, columns: Sequence[Column], values: Mapping[str, str], comment: str | None
+    folder: Path,
+    full_name: str,
+    columns: Sequence[Column],
+    values: Mapping[str, str],
+    comment: str | None,
+    partitions: Sequence[str],
 ) -> None:
     fields = [
         {
@@ -441,6 +450,7 @@ def _create_delta(
         folder,
         Schema.from_json(json.dumps({"type": "struct", "fields": fields})),
         name=full_name,
+        partition_by=list(partitions),
         description=comment,
         configuration=checked_properties(values),
         raise_if_key_not_exists=False,
@@ -455,7 +465,7 @@ def _conformed(folder: Path, columns: Sequence[Column], rows: pa.Table, full_nam
     return conform(rows, columns, arrow_schema(DeltaTable(folder).schema()), full_name)
 
 
-def _read_delta(folder: Path) -> tuple[list[Column], dict[str, str], str | None]:
+def _read_delta(folder: Path) -> tuple[list[Column], dict[str, str], str | None, list[str]]:
     delta = DeltaTable(folder)
     metadata = delta.metadata()
     fields = json.loads(delta.schema().to_json())["fields"]
@@ -463,4 +473,4 @@ def _read_delta(folder: Path) -> tuple[list[Column], dict[str, str], str | None]
         Column(field["name"], types.text_of(field["type"]), field["nullable"], field["metadata"].get("comment"))
         for field in fields
     ]
-    return columns, dict(metadata.configuration), metadata.description
+    return columns, dict(metadata.configuration), metadata.description, list(metadata.partition_columns)
