@@ -15,8 +15,8 @@ STORE_PARAMETERS: Final = (
     "write_secret_prefix",
     "mode",
 )
-# Who signs the server's certificate: a file that the stack puts beside this one, where the server is not trusted anyway.
-# A parameter would be too short for some.
+# Who signs the server's certificate, where the machine does not trust it anyway: a file that the stack puts beside this
+# one. A parameter would be too short for some.
 CA_FILE: Final = "ca.pem"
 
 

@@ -65,7 +65,8 @@ def fit(request: Request, workspace: WorkspaceClient, progress: Progress, digest
         from pipelines.titanic.model_step import KINDS, make_models
 
         asked = [kind for kind in KINDS if kind in missing]
-        versions.update(make_models(request, workspace, warehouse_of(request, workspace), asked, digests, progress))
+        made = make_models(request, workspace, warehouse_of(request, workspace), asked, digests, progress)
+        versions.update({str(kind): version for kind, version in made.items()})
     return versions
 
 
