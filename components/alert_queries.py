@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from .names import ThreePartName
+from .unpack import MODEL_ID
 
 DriftType = Literal["BASELINE", "CONSECUTIVE"]
 WHOLE_TABLE = ":table"
@@ -95,19 +96,39 @@ FROM judged
 WHERE window_start = (SELECT max(window_start) FROM judged)"""
 
 
-def quality(table: ThreePartName, measure: str, *, granularity: str, sliced: bool) -> str:
+def quality(
+    table: ThreePartName,
+    measure: str,
+    *,
+    granularity: str,
+    sliced: bool,
+    label_column: str | None = None,
+    min_rows: int = 1,
+) -> str:
     """A measure of the whole table in the newest window, as `quality`: one row a model, or a model and slice.
 
     Args:
         table: the profile metrics table.
         measure: such as `f1_score.macro`, `mean_squared_error` or a custom metric.
+        label_column: count only windows in which `min_rows` labels have arrived. A custom metric is a number without
+            labels too, and then says that all is well.
+        min_rows: windows, models or slices of fewer rows are no answer.
     """
-    which = "slice_key IS NOT NULL" if sliced else "slice_key IS NULL"
+    which = "p.slice_key IS NOT NULL" if sliced else "p.slice_key IS NULL"
+    enough = f" AND p.count >= {min_rows}" if min_rows > 1 else ""
+    if label_column is not None:
+        enough += f"""
+    AND EXISTS (
+      SELECT 1 FROM {table.sql} AS l
+      WHERE l.column_name = '{label_column}' AND l.log_type = 'INPUT' AND l.granularity = p.granularity
+        AND l.window.start = p.window.start AND l.{MODEL_ID} = p.{MODEL_ID}
+        AND l.slice_key <=> p.slice_key AND l.slice_value <=> p.slice_value AND l.count >= {min_rows}
+    )"""
     return f"""WITH judged AS (
-  SELECT window.start AS window_start, slice_key, slice_value, {measure} AS quality
-  FROM {table.sql}
-  WHERE column_name = '{WHOLE_TABLE}' AND log_type = 'INPUT' AND granularity = '{granularity}'
-    AND {which} AND {measure} IS NOT NULL
+  SELECT p.window.start AS window_start, p.slice_key, p.slice_value, p.{measure} AS quality
+  FROM {table.sql} AS p
+  WHERE p.column_name = '{WHOLE_TABLE}' AND p.log_type = 'INPUT' AND p.granularity = '{granularity}'
+    AND {which} AND p.{measure} IS NOT NULL{enough}
 )
 SELECT quality, slice_key, slice_value, window_start
 FROM judged

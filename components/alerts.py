@@ -100,6 +100,12 @@ class QualityAlertArgs:
     """Which windows."""
     sliced: bool = False
     """Whether each slice is judged instead of the whole table."""
+    label_column: str | None = None
+    """The monitored table's label column: only windows whose labels have arrived are judged. Without it a measure that
+    is a number without labels too, as a custom metric is, says that all is well before anybody knows.
+    """
+    min_rows: int = 1
+    """Windows, models and slices of fewer rows (of fewer labels, where they are needed) are no answer."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -244,9 +250,18 @@ def _drift(args: DriftAlertArgs) -> _Alert:
 def _quality(args: QualityAlertArgs) -> _Alert:
     _check(_MEASURE, "quality measure", args.measure)
     _check(_GRANULARITY, "granularity", args.granularity)
+    if args.label_column is not None:
+        _check(_COLUMN, "label column", args.label_column)
+    if args.min_rows < 1:
+        raise AlertError(f"quality by {args.measure} has min_rows {args.min_rows}; use 1 or more")
     query = pulumi.Output.from_input(args.table).apply(
         lambda table: alert_queries.quality(
-            ThreePartName.parse(table), args.measure, granularity=args.granularity, sliced=args.sliced
+            ThreePartName.parse(table),
+            args.measure,
+            granularity=args.granularity,
+            sliced=args.sliced,
+            label_column=args.label_column,
+            min_rows=args.min_rows,
         )
     )
     beyond = "below" if args.comparison == "LESS_THAN" else "above"

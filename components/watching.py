@@ -116,6 +116,8 @@ def alert_args(
                 comparison=one.comparison,
                 granularity=one.granularity,
                 sliced=one.sliced,
+                label_column=config.monitor.label_column if config.monitor is not None and one.needs_labels else None,
+                min_rows=one.min_rows,
             )
             for name, one in alerts.quality.items()
         },

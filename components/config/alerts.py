@@ -38,6 +38,8 @@ class QualityConfig(Section):
     comparison: Literal["GREATER_THAN", "LESS_THAN"] = Field(description="When it fires: the measure is ... the limit.")
     granularity: str = "1 day"
     sliced: bool = Field(default=False, description="Each slice instead of the whole table.")
+    needs_labels: bool = Field(default=True, description="Only windows whose labels have arrived are judged.")
+    min_rows: int = Field(default=1, ge=1, description="Windows, models and slices of fewer rows are no answer.")
 
 
 class AlertsConfig(Section):

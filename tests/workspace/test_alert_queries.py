@@ -127,6 +127,46 @@ def test_quality_is_that_of_the_whole_table_in_the_newest_window(sql: Warehouse)
     assert answers(sql, statement) == [0.4]
 
 
+def test_quality_is_judged_in_the_newest_window_whose_labels_have_arrived(sql: Warehouse) -> None:
+    sql.execute(
+        "CREATE TABLE late (window STRUCT<start: TIMESTAMP, end: TIMESTAMP>, granularity STRING, served_entity_id "
+        "STRING, column_name STRING, slice_key STRING, slice_value STRING, log_type STRING, count BIGINT, "
+        "expected_loss DOUBLE)"
+    )
+
+    def window(day: int, column: str, count: int, loss: float, model: str = "1", segment: str = "NULL") -> None:
+        sql.execute(
+            f"INSERT INTO late SELECT named_struct('start', TIMESTAMP'2026-01-0{day}', 'end', "
+            f"TIMESTAMP'2026-01-0{day} 23:00:00'), '1 day', '{model}', '{column}', {segment}, {segment}, 'INPUT', "
+            f"{count}, CAST({loss} AS DOUBLE)"
+        )
+
+    window(1, ":table", 100, -40)
+    window(1, "churn", 100, 0)
+    window(2, ":table", 100, 0)
+    window(2, "churn", 0, 0)
+    window(2, "churn", 100, 0, model="2")
+    window(1, ":table", 100, -50, segment="'contract'")
+    window(1, "churn", 29, 0, segment="'contract'")
+    table = ThreePartName.parse(sql.full("late"))
+
+    def judged(*, sliced: bool = False, label_column: str | None = "churn", min_rows: int = 1) -> list[float]:
+        return answers(
+            sql,
+            alert_queries.quality(
+                table, "expected_loss", granularity="1 day", sliced=sliced, label_column=label_column, min_rows=min_rows
+            ),
+        )
+
+    # Without a word about labels the newest window says that nothing was lost, for nobody knows yet.
+    assert judged(label_column=None) == [0]
+    assert judged() == [-40]
+    assert judged(min_rows=101) == []
+    assert judged(sliced=True, min_rows=29) == [-50]
+    assert judged(sliced=True, min_rows=30) == []
+    assert judged(label_column=None, min_rows=101) == []
+
+
 def test_the_daily_summary_counts_each_day_newest_first(sql: Warehouse, payload: ThreePartName) -> None:
     day = 24 * 60
     add(sql, (9 * day, 200, 1), (day, 200, 100), (day, 500, 300), (0, 200, 50))
