@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import subprocess
-import sys
 import time
 import urllib.request
 from collections.abc import Sequence
@@ -15,15 +11,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from pipelines.sql import Result, Warehouse
 from tests.support.engine import EngineProject
+from tests.support.example import new_project, run_pipeline
 from tests.support.server import WorkspaceServer
 
-PROJECT = Path(__file__).parents[2]
-EXAMPLE = PROJECT / "examples" / "churn"
-STACK = "local"
 MODEL = "main.churn.advanced_mlops_churn"
 ENDPOINT = "advanced_mlops_churn_ep"
 MONITORED = "main.churn.advanced_churn_inference_table"
@@ -45,16 +37,7 @@ class Churn:
     @classmethod
     def new(cls, server: WorkspaceServer, folder: Path) -> Churn:
         """A project that was never deployed, on a running server."""
-        folder.mkdir(parents=True)
-        for name in ("Pulumi.yaml", f"Pulumi.{STACK}.yaml", "__main__.py"):
-            shutil.copy2(EXAMPLE / name, folder / name)
-        settings = yaml.safe_load((folder / "Pulumi.yaml").read_text())
-        settings["runtime"]["options"]["virtualenv"] = str(PROJECT / ".venv")
-        (folder / "Pulumi.yaml").write_text(yaml.safe_dump(settings))
-        (folder / ".venv").symlink_to(PROJECT / ".venv")
-        project = EngineProject(folder, STACK, {"PYTHONPATH": str(PROJECT), **credentials(server)})
-        project.create_stack({})
-        return cls(server, project)
+        return cls(server, new_project("churn", server, folder))
 
     def sql(self, statement: str) -> Result:
         return Warehouse(self.server.client(), "local", "main", "churn").run(statement)
@@ -152,17 +135,6 @@ class Churn:
             return json.load(answer)
 
 
-def credentials(server: WorkspaceServer) -> dict[str, str]:
-    return {"DATABRICKS_HOST": server.host, "DATABRICKS_TOKEN": server.token}
-
-
 def train(server: WorkspaceServer, *arguments: str) -> None:
     """Run the pipeline on seeded sample customers; registers two versions of the model."""
-    environ = {name: value for name, value in os.environ.items() if not name.startswith(("DATABRICKS_", "MLFLOW_"))}
-    subprocess.run(
-        [sys.executable, "-m", "pipelines.churn", "--catalog", "main", "--schema", "churn", *arguments],
-        cwd=PROJECT,
-        env={**environ, **credentials(server), "MLFLOW_TRACKING_URI": "databricks"},
-        check=True,
-        capture_output=True,
-    )
+    run_pipeline("churn", server, "--catalog", "main", "--schema", "churn", *arguments)

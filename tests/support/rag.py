@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import subprocess
-import sys
 import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,11 +11,9 @@ from typing import Any
 import yaml
 
 from tests.support.engine import EngineProject
+from tests.support.example import STACK, new_project, run_pipeline
 from tests.support.server import WorkspaceServer
 
-PROJECT = Path(__file__).parents[2]
-EXAMPLE = PROJECT / "examples" / "rag"
-STACK = "local"
 CONFIG_KEY = "rag-serving:serving"
 MODEL = "main.ml_models.rag_chatbot"
 ENDPOINT = "rag-chatbot-endpoint"
@@ -35,16 +29,7 @@ class Rag:
     @classmethod
     def new(cls, server: WorkspaceServer, folder: Path) -> Rag:
         """A project that was never deployed, on a running server."""
-        folder.mkdir(parents=True)
-        for name in ("Pulumi.yaml", f"Pulumi.{STACK}.yaml", "__main__.py"):
-            shutil.copy2(EXAMPLE / name, folder / name)
-        settings = yaml.safe_load((folder / "Pulumi.yaml").read_text())
-        settings["runtime"]["options"]["virtualenv"] = str(PROJECT / ".venv")
-        (folder / "Pulumi.yaml").write_text(yaml.safe_dump(settings))
-        (folder / ".venv").symlink_to(PROJECT / ".venv")
-        project = EngineProject(folder, STACK, {"PYTHONPATH": str(PROJECT), **credentials(server)})
-        project.create_stack({})
-        return cls(server, project)
+        return cls(server, new_project("rag", server, folder))
 
     def change(self, **endpoint: Any) -> None:
         """Other settings of the chatbot's only served entity."""
@@ -70,20 +55,6 @@ class Rag:
         return [(entry["method"], entry["path"]) for entry in answer["requests"]]
 
 
-def credentials(server: WorkspaceServer) -> dict[str, str]:
-    return {"DATABRICKS_HOST": server.host, "DATABRICKS_TOKEN": server.token}
-
-
 def prepare(server: WorkspaceServer, *arguments: str) -> str:
     """Run the pipeline on the project's own documents; what it printed."""
-    environ = {name: value for name, value in os.environ.items() if not name.startswith(("DATABRICKS_", "MLFLOW_"))}
-    done = subprocess.run(
-        [sys.executable, "-m", "pipelines.rag", "--catalog", "main", "--schema", "ml_models", *arguments],
-        cwd=PROJECT,
-        env={**environ, **credentials(server), "MLFLOW_TRACKING_URI": "databricks"},
-        check=False,
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+    return run_pipeline("rag", server, "--catalog", "main", "--schema", "ml_models", *arguments)

@@ -16,7 +16,8 @@ from examples.rag.config import RagConfig
 from pipelines.rag.documents import Document, chunks_of, read_documents
 from pipelines.rag.models.rag_model import RAGPyfuncModel
 from pipelines.rag.models.reader_model import NOT_FOUND, answer
-from tests.support.rag import CONFIG_KEY, EXAMPLE
+from tests.support.example import PROJECT
+from tests.support.rag import CONFIG_KEY
 
 PASSAGES = (
     "Passages:\n"
@@ -93,7 +94,7 @@ def test_sources_are_what_the_answer_cites_or_all_that_was_read(says: str, sourc
 
 
 def values(stack: str) -> dict[str, Any]:
-    content = yaml.safe_load((EXAMPLE / f"Pulumi.{stack}.yaml").read_text())
+    content = yaml.safe_load((PROJECT / "examples" / "rag" / f"Pulumi.{stack}.yaml").read_text())
     return {"environment": stack, **content["config"][CONFIG_KEY]}
 
 
