@@ -1,0 +1,157 @@
+"""A deployed stack: its file, its outputs, and the workspace that it is in. Reads only."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import yaml
+from databricks.sdk import WorkspaceClient
+from databricks.sdk.core import Config
+
+from apps.ops.findings import OpsError
+
+CONNECT_SECONDS = 10.0
+# Of the SDK: its own default would try for five minutes where nothing answers any more.
+RETRY_SECONDS, HTTP_SECONDS = 30, 60
+
+
+@dataclass(frozen=True)
+class StackFile:
+    """`Pulumi.<stack>.yaml` of the project in `folder`."""
+
+    folder: Path
+    project: str
+    stack: str
+    settings: Mapping[str, Any]
+    """What stands under `<project>:serving`."""
+    host: str | None
+    """The workspace that it pins."""
+    path: Path
+
+    @classmethod
+    def read(cls, folder: Path, stack: str) -> StackFile:
+        """Raises OpsError where there is no such project, stack file or serving section."""
+        project = _yaml(folder / "Pulumi.yaml")
+        name = str(project.get("name", ""))
+        path = folder / f"Pulumi.{stack}.yaml"
+        config = _yaml(path).get("config") or {}
+        settings = config.get(f"{name}:serving")
+        if not isinstance(settings, dict):
+            raise OpsError(f"{path} has no {name}:serving: name a stack of this project, or the folder of another one")
+        return cls(folder, name, stack, settings, config.get("databricks:host"), path)
+
+    @property
+    def warehouse_id(self) -> str | None:
+        found = self.settings.get("warehouseId")
+        return None if found is None else str(found)
+
+    def outputs(self) -> dict[str, Any]:
+        """The stack's outputs, by `pulumi stack output --json`; secrets stay masked.
+
+        Raises:
+            OpsError: there is no engine, no such stack, or it was never deployed.
+        """
+        engine = shutil.which("pulumi")
+        if engine is None:
+            raise OpsError(
+                'pulumi is not on PATH: `eval "$(make -s env)"`, or name a file with the outputs (--outputs)'
+            )
+        done = subprocess.run(
+            [engine, "stack", "output", "--json", "--stack", self.stack],
+            cwd=self.folder,
+            env={**os.environ, "PULUMI_SKIP_UPDATE_CHECK": "true"},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            raise OpsError(f"the outputs of stack {self.stack} cannot be read: {done.stderr.strip()[-500:]}")
+        outputs: dict[str, Any] = json.loads(done.stdout)
+        return deployed(outputs, f"stack {self.stack}")
+
+    def client(self) -> WorkspaceClient:
+        """The workspace that the file pins, else the environment's.
+
+        Raises:
+            OpsError: nothing answers there within ten seconds, or there are no credentials for it.
+        """
+        return connect(self.host)
+
+
+def outputs_of_file(file: Path) -> dict[str, Any]:
+    """Outputs that were saved before. Raises OpsError."""
+    try:
+        document: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise OpsError(f"{file} holds no outputs: {error}; write them with `pulumi stack output --json`") from None
+    return deployed(document, str(file))
+
+
+def deployed(outputs: dict[str, Any], what: str) -> dict[str, Any]:
+    """The outputs, if they are those of a serving stack. Raises OpsError."""
+    if "endpointName" not in outputs:
+        raise OpsError(f"{what} has no endpointName among its outputs: it was not deployed yet; run `pulumi up`")
+    return outputs
+
+
+def connect(host: str | None) -> WorkspaceClient:
+    """A client that gives up soon where nothing answers.
+
+    Args:
+        host: the workspace; the environment's (`DATABRICKS_HOST`, a profile) when None.
+
+    Raises:
+        OpsError: nothing answers within ten seconds, or there are no credentials.
+    """
+    where = host or os.environ.get("DATABRICKS_HOST")
+    if where and (reason := unreachable(where)) is not None:
+        raise OpsError(f"the workspace at {where} cannot be reached: {reason}")
+    try:
+        config = Config(host=host, retry_timeout_seconds=5, http_timeout_seconds=5)
+    except ValueError as error:
+        reason = str(error).partition(" Config: ")[0]
+        raise OpsError(f"no usable credentials for {where or 'a workspace'}: {reason}") from None
+    config.retry_timeout_seconds, config.http_timeout_seconds = RETRY_SECONDS, HTTP_SECONDS
+    return WorkspaceClient(config=config)
+
+
+def unreachable(host: str) -> str | None:
+    """Why nothing answers at `host` within `CONNECT_SECONDS`; None where something does, whatever it says."""
+    url = host if "://" in host else f"https://{host}"
+    failures: list[str] = []
+
+    def probe() -> None:
+        try:
+            httpx.get(f"{url.rstrip('/')}/.well-known/databricks-config", timeout=CONNECT_SECONDS)
+        except httpx.HTTPError as error:
+            failures.append(str(error) or type(error).__name__)
+        except (httpx.InvalidURL, UnicodeError) as error:
+            failures.append(f"{host!r} is no address: {error}")
+
+    # A thread, because no time-out of a socket covers a name lookup that hangs.
+    prober = threading.Thread(target=probe, daemon=True)
+    prober.start()
+    prober.join(CONNECT_SECONDS)
+    if prober.is_alive():
+        return f"no answer within {CONNECT_SECONDS:g} seconds"
+    return failures[0] if failures else None
+
+
+def _yaml(file: Path) -> dict[str, Any]:
+    try:
+        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise OpsError(f"{file} cannot be read ({error.strerror}): name a folder with a Pulumi project") from None
+    except yaml.YAMLError as error:
+        raise OpsError(f"{file} is no YAML: {error}") from None
+    return content if isinstance(content, dict) else {}
