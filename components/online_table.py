@@ -64,6 +64,10 @@ class FeatureOnlineTableArgs:
     """How long the first sync may take."""
     max_commit_age_seconds: float | None = None
     """How old the newest commit may be that the copy holds when a deployment goes on; any age when left out."""
+    max_lag_seconds: float | None = None
+    """How far the copy may be behind the source's newest commit when a deployment goes on; any lag when left out."""
+    warehouse_id: str | None = None
+    """SQL warehouse that reads the source's newest commit; with `max_lag_seconds`."""
 
     @property
     def online_name(self) -> str:
@@ -133,6 +137,8 @@ def _published(
             poll_seconds=args.poll_seconds,
             timeout_seconds=args.timeout_seconds,
             max_commit_age_seconds=args.max_commit_age_seconds,
+            max_lag_seconds=args.max_lag_seconds,
+            warehouse_id=args.warehouse_id,
         ),
         pulumi.ResourceOptions(parent=parent, depends_on=after),
     )
@@ -183,6 +189,8 @@ def _waited_for(
             poll_seconds=args.poll_seconds,
             timeout_seconds=args.timeout_seconds,
             max_commit_age_seconds=args.max_commit_age_seconds,
+            max_lag_seconds=args.max_lag_seconds,
+            warehouse_id=args.warehouse_id,
         ),
         pulumi.ResourceOptions(parent=parent),
     )

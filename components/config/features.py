@@ -31,6 +31,14 @@ class FeatureTableConfig(Section):
     online_name: str | None = Field(
         default=None, description="Name of the online table; `<source>_online` when left out."
     )
+    max_lag_seconds: float | None = Field(
+        default=None,
+        gt=0,
+        description=(
+            "How far the copy may be behind the source's newest commit: `up` waits for it, and fails when it does not "
+            "come. Any lag when left out."
+        ),
+    )
 
     @field_validator("primary_keys")
     @classmethod

@@ -23,7 +23,7 @@ from pulumi.dynamic import (
 )
 
 from ..names import InvalidNameError, ThreePartName
-from . import engine, publication
+from . import engine, lag, publication
 from .errors import AbsentError, PartlyMadeError, ProviderError, WorkspaceError
 from .provider import Props, WorkspaceProvider, changed, guarded, is_unknown, known, without_provider
 from .table_checks import MODES, Publication, seen_primary_keys, source_problems
@@ -79,6 +79,7 @@ class PublishedTableProvider(WorkspaceProvider):
         try:
             state = self._wait(inputs, pipeline_id, last_update=None)
             self._fresh_enough(inputs)
+            self._within_lag(inputs)
         except ProviderError as error:
             outs = {**inputs, "pipeline_id": pipeline_id, "state": publication.PROVISIONING}
             raise PartlyMadeError(online_table, outs, str(error)) from None
@@ -117,6 +118,7 @@ class PublishedTableProvider(WorkspaceProvider):
             publication.start_sync(self.client, pipeline_id)
         state = self._wait(inputs, pipeline_id, last_update=last)
         self._fresh_enough(inputs)
+        self._within_lag(inputs)
         return UpdateResult(outs={**inputs, "pipeline_id": pipeline_id, "state": state})
 
     @guarded
@@ -212,6 +214,37 @@ class PublishedTableProvider(WorkspaceProvider):
                 "max_commit_age_seconds",
             )
 
+    def _within_lag(self, inputs: Props) -> None:
+        """Waits until the copy is at most `max_lag_seconds` behind its source; ProviderError where it does not say."""
+        limit = inputs.get("max_lag_seconds")
+        if limit is None:
+            return
+        source, online_table = inputs["source_table"], inputs["online_table"]
+
+        def probe() -> tuple[float | None, str]:
+            held = self._held_commit(inputs)
+            if held is None:
+                raise ProviderError(
+                    f"online table {online_table} does not say which commit of {source} it holds, and max_lag_seconds "
+                    f"is {limit:g}",
+                    "Remove max_lag_seconds, and watch freshness with an alert instead",
+                )
+            newest = lag.newest_commit(self.client, inputs["warehouse_id"], source)
+            behind = lag.seconds_behind(newest, held)
+            return (
+                behind if behind <= limit else None
+            ), f"{behind:.0f} s behind {source}, expected at most {limit:g} s"
+
+        wait_for(
+            probe,
+            what=f"online table {online_table}",
+            poll_seconds=inputs["poll_seconds"],
+            timeout_seconds=inputs["timeout_seconds"],
+            clock=self.clock,
+            remedy="The source is written faster than the copy follows: publish it CONTINUOUS, give the store more "
+            "capacity, or raise max_lag_seconds",
+        )
+
     def _held_commit(self, inputs: Props) -> datetime | None:
         return publication.held_commit(self.client, inputs["online_table"])
 
@@ -239,11 +272,16 @@ class PublishedTableProvider(WorkspaceProvider):
         return failures
 
     def _limits(self, inputs: Props) -> list[CheckFailure]:
-        return [
+        failures = [
             self.failure(name, f"is {value:g}, expected more than 0")
-            for name in ("poll_seconds", "timeout_seconds", "max_commit_age_seconds")
+            for name in ("poll_seconds", "timeout_seconds", "max_commit_age_seconds", "max_lag_seconds")
             if (value := known(inputs, name)) is not None and not value > 0
         ]
+        if inputs.get("max_lag_seconds") is not None and not inputs.get("warehouse_id"):
+            failures.append(
+                self.failure("warehouse_id", "is missing; max_lag_seconds reads the source's history there")
+            )
+        return failures
 
     def _source(self, inputs: Props) -> list[CheckFailure]:
         source = inputs["source_table"]
@@ -295,6 +333,10 @@ class PublishedTableArgs:
     """For the store to be available, and again for the first sync."""
     max_commit_age_seconds: float | None = None
     """How old the newest commit may be that the copy holds when a deployment goes on; any age when left out."""
+    max_lag_seconds: float | None = None
+    """How far the copy may be behind the source's newest commit when a deployment goes on; any lag when left out."""
+    warehouse_id: str | None = None
+    """SQL warehouse that reads the source's newest commit; with `max_lag_seconds`."""
     triggers: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)
     """Whatever says that the source has moved on, for example the model version trained on it: a change syncs again
     and waits, so that whatever depends on the copy meets the rows of that moment. Text, by name."""
@@ -327,6 +369,8 @@ class PublishedTable(Resource, module="serving", name="PublishedTable"):
             "poll_seconds": args.poll_seconds,
             "timeout_seconds": args.timeout_seconds,
             "max_commit_age_seconds": args.max_commit_age_seconds,
+            "max_lag_seconds": args.max_lag_seconds,
+            "warehouse_id": args.warehouse_id,
             "triggers": dict(args.triggers),
             "provider_version": args.provider_version,
             "pipeline_id": None,

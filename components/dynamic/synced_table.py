@@ -73,6 +73,10 @@ class SyncedTableArgs:
     """For the first sync."""
     max_commit_age_seconds: float | None = None
     """How old the newest commit may be that the copy holds when a deployment goes on; any age when left out."""
+    max_lag_seconds: float | None = None
+    """How far the copy may be behind the source's newest commit when a deployment goes on; any lag when left out."""
+    warehouse_id: str | None = None
+    """SQL warehouse that reads the source's newest commit; with `max_lag_seconds`."""
     triggers: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)
     """Whatever says that the source has moved on: a change syncs again and waits."""
     provider_version: str = PROVIDER_VERSION
@@ -100,6 +104,8 @@ class SyncedTable(Resource, module="serving", name="SyncedTable"):
             "poll_seconds": args.poll_seconds,
             "timeout_seconds": args.timeout_seconds,
             "max_commit_age_seconds": args.max_commit_age_seconds,
+            "max_lag_seconds": args.max_lag_seconds,
+            "warehouse_id": args.warehouse_id,
             "triggers": dict(args.triggers),
             "provider_version": args.provider_version,
             "pipeline_id": None,
