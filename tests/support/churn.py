@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import time
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+import yaml
 
 from pipelines.sql import Result, Warehouse
 from tests.support.engine import EngineProject
@@ -38,6 +40,14 @@ class Churn:
     def new(cls, server: WorkspaceServer, folder: Path) -> Churn:
         """A project that was never deployed, on a running server."""
         return cls(server, new_project("churn", server, folder))
+
+    def configure(self, changes: Mapping[str, Mapping[str, Any]]) -> None:
+        """Have the stack file say otherwise, for the next `up`; by section."""
+        file = self.project.folder / f"Pulumi.{self.project.stack}.yaml"
+        stack = yaml.safe_load(file.read_text())
+        for section, values in changes.items():
+            stack["config"]["churn-serving:serving"].setdefault(section, {}).update(values)
+        file.write_text(yaml.safe_dump(stack, sort_keys=False))
 
     def sql(self, statement: str) -> Result:
         return Warehouse(self.server.client(), "local", "main", "churn").run(statement)
