@@ -13,7 +13,7 @@ import pulumi
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-CONTRACT_VERSION = "1.1"
+CONTRACT_VERSION = "1.2"
 
 
 class _Document(BaseModel):
@@ -62,6 +62,13 @@ class CostOutput(_Document):
     unknown: list[str] = Field(description="What no rate is known for; in no sum.")
 
 
+class SecretPrefixesOutput(_Document):
+    """Where the users of an external online store are: `scope/prefix`, to which `-user` and `-password` are added."""
+
+    read: str = Field(description="Of who looks features up.")
+    write: str = Field(description="Of who publishes.")
+
+
 class StackOutputs(_Document):
     """All outputs of a serving stack."""
 
@@ -90,6 +97,9 @@ class StackOutputs(_Document):
     alert_ids: dict[str, str] = Field(default_factory=dict, description="Short name of an alert to its id. Since 1.1.")
     cost: CostOutput | None = Field(default=None, description="Since 1.1.")
     release: ReleaseOutput | None = Field(default=None, description="Only with endpoint.rollout. Since 1.1.")
+    secret_prefixes: SecretPrefixesOutput | None = Field(
+        default=None, description="Only with an external online store. Since 1.2."
+    )
 
 
 def outputs_schema() -> dict[str, Any]:

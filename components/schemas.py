@@ -1,4 +1,4 @@
-"""JSON Schemas of what people write and what apps read: `python -m components.schemas FOLDER` writes both.
+"""JSON Schemas of what people write and what apps read: `python -m components.schemas FOLDER` writes all.
 
 An editor checks a stack file against the first (`# yaml-language-server: $schema=...` on its first line); an app in any
 language checks the stack's outputs against the second.
@@ -12,11 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from .config import StackConfig
+from .config.external_store import ExternalStoreConfig
 from .outputs import outputs_schema
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 STACK_FILE = "stack-file.schema.json"
 STACK_OUTPUTS = "stack-outputs.schema.json"
+EXTERNAL_STORE = "external-store.schema.json"
 
 
 def stack_file_schema() -> dict[str, Any]:
@@ -43,10 +45,20 @@ def stack_file_schema() -> dict[str, Any]:
     }
 
 
+def external_store_schema() -> dict[str, Any]:
+    """The schema of the section `mysql`, for stack files whose online store is a MySQL database."""
+    schema = ExternalStoreConfig.model_json_schema(by_alias=True, ref_template="#/$defs/{model}")
+    return {"$schema": DRAFT, **schema, "title": "Section mysql of a stack file"}
+
+
 def write(folder: Path) -> list[Path]:
-    """Write both schemas into `folder`; returns the files."""
+    """Write the schemas into `folder`; returns the files."""
     folder.mkdir(parents=True, exist_ok=True)
-    files = {STACK_FILE: stack_file_schema(), STACK_OUTPUTS: outputs_schema()}
+    files = {
+        STACK_FILE: stack_file_schema(),
+        STACK_OUTPUTS: outputs_schema(),
+        EXTERNAL_STORE: external_store_schema(),
+    }
     for name, schema in files.items():
         (folder / name).write_text(json.dumps(schema, indent=2) + "\n", encoding="utf-8")
     return [folder / name for name in files]

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pulumi
 
@@ -257,11 +257,13 @@ def export_stack(
     *,
     features: OnlineFeatures | None = None,
     job_ids: Mapping[str, pulumi.Input[str]] | None = None,
+    also: Mapping[str, Any] | None = None,
 ) -> None:
     """The outputs of the contract.
 
     Args:
         job_ids: of jobs that are the program's own, by role.
+        also: outputs that the program alone knows, by the field names of `StackOutputs`.
     """
     endpoint, monitor = served.endpoint, watched.monitor
     tables = [] if features is None else features.tables
@@ -291,6 +293,8 @@ def export_stack(
             "alert_ids": pulumi.Output.all(*alerts).apply(
                 lambda found: {short: id_ for ids in found for short, id_ in ids.items()}
             ),
+            "secret_prefixes": None,
+            **(also or {}),
         }
     )
 

@@ -1,7 +1,8 @@
 """Dynamic providers: what Databricks serving needs and its plugin lacks. `PublishedTable`, `SmokeQuery`,
-`ModelAlias`, `EndpointSettings`."""
+`ModelAlias`, `EndpointSettings`, `JobRun`."""
 
 from .endpoint_settings import EndpointSettings, EndpointSettingsArgs
+from .job_run import JobRun, JobRunArgs
 from .model_alias import ModelAlias, ModelAliasArgs
 from .published_table import PublishedTable, PublishedTableArgs
 from .smoke_resource import GoldenQuery, SmokeQuery, SmokeQueryArgs
@@ -12,6 +13,8 @@ __all__ = [
     "EndpointSettings",
     "EndpointSettingsArgs",
     "GoldenQuery",
+    "JobRun",
+    "JobRunArgs",
     "ModelAlias",
     "ModelAliasArgs",
     "PublishedTable",

@@ -38,6 +38,7 @@ VALUES: dict[str, Any] = {
     "cost": None,
     "alert_ids": {},
     "release": None,
+    "secret_prefixes": None,
 }
 
 
