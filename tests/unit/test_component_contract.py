@@ -20,6 +20,8 @@ from components.alerts import (
     ServingAlertsArgs,
     TrafficAlertArgs,
 )
+from components.dashboard import DashboardDriftArgs, DashboardPermission, ServingDashboard, ServingDashboardArgs
+from components.dashboard_content import DatasetArgs, WidgetArgs
 from components.job import ClusterArgs, EnvironmentArgs, JobPermission, WorkflowJob, WorkflowJobArgs
 from components.job_tasks import (
     AfterArgs,
@@ -43,15 +45,18 @@ from components.provisioned_throughput import (
 from components.served_entity import ExternalModelArgs, FoundationModelArgs, ServedEntityArgs
 from components.serving_endpoint import ServingEndpoint, ServingEndpointArgs
 from components.table_monitor import TableMonitor, TableMonitorArgs
+from components.vector_index import DeltaSyncArgs, DirectAccessArgs, RetrievalIndex, RetrievalIndexArgs
 from components.workflow import MlWorkflow, MlWorkflowArgs
 from tests.unit import (
     test_alerts,
+    test_dashboard,
     test_model_registration,
     test_monitor,
     test_online_features,
     test_provisioned_throughput,
     test_serving_endpoint,
     test_table_monitor,
+    test_vector_index,
     test_workflow,
 )
 from tests.unit.recording import record
@@ -65,6 +70,8 @@ BUILDERS: dict[str, Callable[[pulumi.ResourceOptions], pulumi.ComponentResource]
     "LakebaseStore": lambda opts: LakebaseStore("one", LakebaseStoreArgs(project_id="shop"), opts),
     "MlWorkflow": lambda opts: MlWorkflow("one", test_workflow.args(), opts),
     "ModelRegistration": lambda opts: ModelRegistration("one", test_model_registration.args(), opts),
+    "RetrievalIndex": lambda opts: RetrievalIndex("one", test_vector_index.args(), opts),
+    "ServingDashboard": lambda opts: ServingDashboard("one", test_dashboard.args(), opts),
     "WorkflowJob": lambda opts: WorkflowJob("one", test_workflow.job(name="one"), opts),
     "ServingAlerts": lambda opts: ServingAlerts("one", test_alerts.args(), opts),
     "ServingEndpoint": lambda opts: ServingEndpoint("one", test_serving_endpoint.args(), opts),
@@ -75,6 +82,14 @@ BUILDERS: dict[str, Callable[[pulumi.ResourceOptions], pulumi.ComponentResource]
     ),
 }
 ARGUMENTS = [
+    ServingDashboardArgs,
+    DashboardDriftArgs,
+    DashboardPermission,
+    DatasetArgs,
+    WidgetArgs,
+    RetrievalIndexArgs,
+    DeltaSyncArgs,
+    DirectAccessArgs,
     FeatureOnlineStoreArgs,
     FeatureOnlineTableArgs,
     ServingEndpointArgs,

@@ -1,0 +1,164 @@
+"""What a report and a dashboard ask about a served model, as Databricks SQL: pure text, one function a question.
+
+They read the inference table of AI Gateway, the metric tables of data profiling (`alert_queries.py` says which columns)
+and, for names and money, system tables. Days and windows are in UTC. No rows mean that there is no data, never zero.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from .alert_queries import WHOLE_TABLE, DriftType
+from .names import ThreePartName
+
+DRIFT_MEASURES = ("js_distance", "population_stability_index")
+"""Of categorical and of numeric columns: both without a unit, so that columns can be compared."""
+_ALERT_DRIFT = re.compile(
+    r", (?P<measure>[\w.]+) AS drift\b.*column_name IN \((?P<columns>[^)]*)\) AND drift_type = '(?P<kind>\w+)'"
+    r" AND granularity = '(?P<granularity>[^']*)'.*slice_key IS (?P<sliced>NOT )?NULL",
+    re.DOTALL,
+)
+_ALERT_QUALITY = re.compile(
+    r", p\.(?P<measure>[\w.]+) AS quality\b.*granularity = '(?P<granularity>[^']*)'"
+    r".*slice_key IS (?P<sliced>NOT )?NULL",
+    re.DOTALL,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Watched:
+    """What an alert of `components/alerts.py` looks at, read from its query again."""
+
+    measure: str
+    columns: tuple[str, ...]
+    """Empty for a measure of the whole table."""
+    drift_type: str
+    """Empty for quality."""
+    granularity: str
+    sliced: bool
+
+
+def watched_by(query_text: str) -> Watched | None:
+    """What a drift or quality alert watches; None for a query that asks something else."""
+    for form in (_ALERT_DRIFT, _ALERT_QUALITY):
+        found = form.search(query_text)
+        if found is None:
+            continue
+        parts = found.groupdict()
+        columns = tuple(re.findall(r"'([^']*)'", parts.get("columns") or ""))
+        return Watched(
+            measure=parts["measure"],
+            columns=columns,
+            drift_type=parts.get("kind") or "",
+            granularity=parts["granularity"],
+            sliced=parts["sliced"] is not None,
+        )
+    return None
+
+
+def traffic_by_day(payload_table: ThreePartName, *, days: int, by_entity: bool) -> str:
+    """Requests, latency (average, median, 95th percentile), errors and tokens by day, the oldest first.
+
+    Args:
+        by_entity: a row a day and served entity (by its opaque id; `entity_names` has the names).
+    """
+    entity = "served_entity_id,\n  " if by_entity else ""
+    tokens = "TRY_CAST(get_json_object(response, '$.usage.total_tokens') AS BIGINT)"
+    return f"""SELECT
+  date(request_time) AS date,
+  {entity}count(*) AS request_count,
+  avg(execution_duration_ms) AS avg_latency_ms,
+  percentile(execution_duration_ms, 0.5) AS p50_latency_ms,
+  percentile(execution_duration_ms, 0.95) AS p95_latency_ms,
+  sum(CASE WHEN status_code <> 200 THEN 1 ELSE 0 END) AS error_count,
+  sum({tokens}) AS total_tokens
+FROM {payload_table.sql}
+WHERE request_time >= current_date() - INTERVAL {days} DAYS
+GROUP BY date(request_time){", served_entity_id" if by_entity else ""}
+ORDER BY date"""
+
+
+def entity_names(endpoint: str) -> str:
+    """Opaque id, name and version of the endpoint's served entities, as the service's system table knows them."""
+    return f"""SELECT DISTINCT served_entity_id, served_entity_name, entity_name, entity_version
+FROM system.serving.served_entities
+WHERE endpoint_name = '{_text(endpoint)}'
+ORDER BY served_entity_name"""
+
+
+def drift_by_window(
+    table: ThreePartName, *, measures: Sequence[str], drift_type: DriftType, granularity: str, days: int
+) -> str:
+    """The drift of every column by window, the worst of the served models, whole table: a row a window and column."""
+    worst = ",\n  ".join(f"max({_measure(name)}) AS {short_name(name)}" for name in measures)
+    return f"""SELECT
+  window.start AS window_start,
+  column_name,
+  {worst}
+FROM {table.sql}
+WHERE drift_type = '{drift_type}' AND granularity = '{_text(granularity)}' AND slice_key IS NULL
+  AND column_name <> '{WHOLE_TABLE}'
+  AND window.start >= current_date() - INTERVAL {days} DAYS
+GROUP BY window.start, column_name
+ORDER BY window_start, column_name"""
+
+
+def quality_by_window(
+    table: ThreePartName, *, measures: Sequence[str], model_column: str, granularity: str, days: int
+) -> str:
+    """Measures of the predictions by window and model, whole table, with the number of rows that they are of."""
+    asked = ",\n  ".join(f"{_measure(name)} AS {short_name(name)}" for name in measures)
+    return f"""SELECT
+  window.start AS window_start,
+  {_measure(model_column)} AS model_id,
+  count AS rows,
+  {asked}
+FROM {table.sql}
+WHERE column_name = '{WHOLE_TABLE}' AND log_type = 'INPUT' AND granularity = '{_text(granularity)}'
+  AND slice_key IS NULL
+  AND window.start >= current_date() - INTERVAL {days} DAYS
+ORDER BY window_start, model_id"""
+
+
+def decisions(journal: ThreePartName, *, days: int) -> str:
+    """What drift detection decided and what training gave, the newest first (docs/loop.md)."""
+    return f"""SELECT
+  decided_at, event, outcome, reasons, explanation, retrain, all_violations_count, violations_found, windows,
+  version, compared_with, violating
+FROM {journal.sql}
+WHERE decided_at >= current_timestamp() - INTERVAL {days} DAYS
+ORDER BY decided_at DESC"""
+
+
+def billed_by_day(endpoint: str, *, days: int) -> str:
+    """DBU of an endpoint by day and unit of billing, as billed (`system.billing.usage`)."""
+    return f"""SELECT usage_date AS date, sku_name, sum(usage_quantity) AS dbu
+FROM system.billing.usage
+WHERE usage_metadata.endpoint_name = '{_text(endpoint)}'
+  AND usage_date >= current_date() - INTERVAL {days} DAYS
+GROUP BY usage_date, sku_name
+ORDER BY date"""
+
+
+def value_now(query_text: str, column: str, aggregation: str) -> str:
+    """The number that an alert would compare now: its own query, its own aggregation."""
+    return f"SELECT {aggregation}({column}) AS value FROM (\n{query_text.rstrip().rstrip(';')}\n) AS asked"
+
+
+def short_name(measure: str) -> str:
+    """The column that a measure has in an answer: `f1_score.macro` is `f1_score_macro` there."""
+    return measure.replace(".", "_")
+
+
+def _measure(name: str) -> str:
+    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)?", name):
+        raise ValueError(f"{name!r} is no measure; use a column of the metric tables, such as f1_score.macro")
+    return name
+
+
+def _text(value: str) -> str:
+    if "'" in value or "\\" in value:
+        raise ValueError(f"{value!r} cannot be written into a statement; it has a quote or a backslash")
+    return value
