@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..dynamic.errors import asking
-from ..dynamic.registry_calls import tag_version
+from ..dynamic.registry_calls import tag_version, version_facts
 from .split import Split
 
 if TYPE_CHECKING:
@@ -70,12 +70,7 @@ class Memory:
 
     def tags(self, model: str, version: str) -> dict[str, str]:
         """All tags of a version. Raises WorkspaceError."""
-        with asking(f"reading version {version} of {model}"):
-            answer: Any = self._client.api_client.do(
-                "GET", f"{_VERSIONS}/get", query={"name": model, "version": version}, headers=self._headers()
-            )
-        found = answer.get("model_version", {}).get("tags") or []
-        return {tag["key"]: tag.get("value", "") for tag in found}
+        return dict(version_facts(self._client, model, version).tags)
 
     def progress(self, tags: Mapping[str, str]) -> Progress | None:
         """From a version's tags; None where no release of it is on its way, or what is noted cannot be read."""
