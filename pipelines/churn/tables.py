@@ -17,6 +17,7 @@ from pipelines.sql import SqlRunner
 CUSTOMERS: Final = "churn_customers"
 FEATURES: Final = "advanced_churn_feature_table"
 LABELS: Final = "advanced_churn_label_table"
+CUSTOMER_IDS: Final = "advanced_churn_cust_ids"
 BASELINE: Final = "advanced_churn_baseline"
 KEY: Final = "customer_id"
 TIME: Final = "transaction_ts"
@@ -79,7 +80,9 @@ def code_digest(names: Sequence[str], *more: str) -> str:
 def are_fresh(workspace: WorkspaceClient, schema: str, digest: str) -> bool:
     """Whether `schema` (catalog.schema) has the tables, made of what `digest` says."""
     try:
-        customers, *_ = [workspace.tables.get(f"{schema}.{name}") for name in (CUSTOMERS, FEATURES, LABELS)]
+        customers, *_ = [
+            workspace.tables.get(f"{schema}.{name}") for name in (CUSTOMERS, FEATURES, LABELS, CUSTOMER_IDS)
+        ]
     except NotFound:
         return False
     return (customers.properties or {}).get(TABLES_DIGEST) == digest
@@ -90,7 +93,7 @@ def bring_up_to_date(warehouse: SqlRunner, records: Sequence[Record], digest: st
 
     Returns the number of rows of the feature table. `digest` is remembered last: an interrupted run is made again.
     """
-    for name in ("create_customers", "create_features", "create_labels"):
+    for name in ("create_customers", "create_features", "create_labels", "create_customer_ids"):
         warehouse.run(statement(name))
     _mark(warehouse, "")
     warehouse.run("DELETE FROM churn_customers")
@@ -101,6 +104,7 @@ def bring_up_to_date(warehouse: SqlRunner, records: Sequence[Record], digest: st
         warehouse.run(insert, {"rows": rows, **moment})
     warehouse.run(statement("merge_features"), moment)
     warehouse.run(statement("merge_labels"), moment)
+    warehouse.run(statement("merge_customer_ids"))
     _mark(warehouse, digest)
     return int(str(warehouse.run("SELECT count(*) AS rows FROM advanced_churn_feature_table").only_row()["rows"]))
 
