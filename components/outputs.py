@@ -36,6 +36,28 @@ class SmokeResultOutput(_Document):
     passed_at: str = Field(description="ISO 8601, UTC.")
     queries_sent: int
     answered_by: dict[str, str] = Field(description="Served entity to verdict.")
+    latency_ms: dict[str, float] = Field(
+        default_factory=dict,
+        description="Of whole answers: max and median of the warm ones, cold_start. Empty with releases. Since 1.2.",
+    )
+
+
+class FeatureLatencyOutput(_Document):
+    """What was measured of one served entity's feature lookups."""
+
+    verdict: str = Field(description="`met`, or `unproven` where requests vary by more than the target.")
+    percentile: int
+    bound_ms: float = Field(description="With 95 % confidence the percentile of a lookup is no larger.")
+    typical_ms: float
+    target_ms: float
+    measured_at: str = Field(description="ISO 8601, UTC.")
+
+
+class ConsumerOutput(_Document):
+    """Which version one consumer of the model is to use."""
+
+    alias: str
+    version: str
 
 
 class ReleaseOutput(_Document):
@@ -97,6 +119,15 @@ class StackOutputs(_Document):
     alert_ids: dict[str, str] = Field(default_factory=dict, description="Short name of an alert to its id. Since 1.1.")
     cost: CostOutput | None = Field(default=None, description="Since 1.1.")
     release: ReleaseOutput | None = Field(default=None, description="Only with endpoint.rollout. Since 1.1.")
+    endpoint_state: str | None = Field(
+        default=None, description="READY, when the smoke queries last passed; the endpoint itself knows. Since 1.2."
+    )
+    feature_latency: dict[str, FeatureLatencyOutput] = Field(
+        default_factory=dict, description="Served entity to its lookups, where they are measured. Since 1.2."
+    )
+    consumers: dict[str, ConsumerOutput] = Field(
+        default_factory=dict, description="Who uses the model, and which version of it. Since 1.2."
+    )
     secret_prefixes: SecretPrefixesOutput | None = Field(
         default=None, description="Only with an external online store. Since 1.2."
     )

@@ -56,7 +56,13 @@ def smoke_output(proof: Proof) -> dict[str, Any]:
         "passedAt": proof.released_at if isinstance(proof, TrafficRollout) else proof.passed_at,
         "queriesSent": proof.queries_sent,
         "answeredBy": proof.answered_by,
+        "latencyMs": {} if isinstance(proof, TrafficRollout) else proof.latency_ms.apply(_latency),
     }
+
+
+def state_output(proof: Proof) -> pulumi.Output[str] | None:
+    """The stack output `endpointState`: as the smoke queries found it; a release has no one moment of its own."""
+    return None if isinstance(proof, TrafficRollout) else proof.endpoint_state
 
 
 def release_output(rollout: TrafficRollout) -> dict[str, Any]:
@@ -82,6 +88,10 @@ def served_output(endpoint: ServingEndpoint, entities: Sequence[ServedEntityArgs
         ]
     rollout = endpoint.rollout
     return pulumi.Output.all(rollout.split, rollout.serving, rollout.version, rollout.standby_versions).apply(_running)
+
+
+def _latency(found: dict[str, Any] | None) -> dict[str, float]:
+    return {name: found[name] for name in ("max", "median", "cold_start") if name in found} if found else {}
 
 
 def _running(known: list[Any]) -> list[dict[str, Any]]:

@@ -27,12 +27,23 @@ from .alias_ladder import check_coherence, stack_aliases
 from .config import ServingConfig, StackConfig
 from .cost import Estimate, estimate
 from .dynamic import ModelAlias, SmokeQuery, SmokeQueryArgs
+from .dynamic.lookup_latency import LookupLatency
+from .feature_latency import lookup_gate, lookup_output
 from .inference_table import check_location, gateway_of, inference_table_of
 from .monitor import InferenceMonitor
 from .online_store import FeatureOnlineStore, FeatureOnlineStoreArgs
 from .online_table import FeatureOnlineTable, FeatureOnlineTableArgs
 from .outputs import export_outputs
-from .proof import Proof, evidence_of, release_output, rollout_args, served_output, smoke_output, standby_of
+from .proof import (
+    Proof,
+    evidence_of,
+    release_output,
+    rollout_args,
+    served_output,
+    smoke_output,
+    standby_of,
+    state_output,
+)
 from .registry import check_versions_exist, resolve_aliases, served_entities
 from .serving_endpoint import EndpointPermission, ServingEndpoint, ServingEndpointArgs
 from .smoke import check_suite, golden_queries, smoke_cases
@@ -80,6 +91,8 @@ class Served:
 
     endpoint: ServingEndpoint
     proof: Proof
+    lookups: LookupLatency | None
+    """The measurement of feature lookups, where the stack file asks for one."""
     aliases: Mapping[str, ModelAlias]
 
 
@@ -169,6 +182,8 @@ def online_features(
                 # A version knows the features it was trained on: its online rows are in step before it is served.
                 triggers={"versions": versions},
                 poll_seconds=config.defaults.publish_poll_seconds,
+                max_lag_seconds=table.max_lag_seconds,
+                warehouse_id=None if table.max_lag_seconds is None else config.warehouse_id,
             ),
             pulumi.ResourceOptions(depends_on=[*depends_on]),
         )
@@ -185,7 +200,7 @@ def serve(
     depends_on: Sequence[pulumi.Resource] = (),
     triggers: Mapping[str, str] | None = None,
 ) -> Served:
-    """The endpoint, then what proves it (a release, or smoke queries), then the aliases.
+    """The endpoint, then what proves it (a release, or smoke queries; how fast its lookups are), then the aliases.
 
     Args:
         name: of the component.
@@ -216,14 +231,15 @@ def serve(
         ),
         pulumi.ResourceOptions(depends_on=[endpoint, *tables]),
     )
+    lookups = lookup_gate(config, endpoint, entities, [proof]) if isinstance(config, StackConfig) else None
     aliases = stack_aliases(
         config.model,
         plan.versions,
         evidence=evidence_of(proof),
         on_delete=config.defaults.alias_on_delete,
-        depends_on=[proof],
+        depends_on=[proof, *([] if lookups is None else [lookups])],
     )
-    return Served(endpoint=endpoint, proof=proof, aliases=aliases)
+    return Served(endpoint=endpoint, proof=proof, lookups=lookups, aliases=aliases)
 
 
 def watch(plan: ServingPlan, served: Served, *, features: FeatureSource | None = None) -> Watched:
@@ -283,6 +299,12 @@ def export_stack(
             "online_table_names": [table.online_table for table in tables],
             "online_table_states": {table.online_name: table.state for table in tables},
             "smoke_result": smoke_output(served.proof),
+            "endpoint_state": state_output(served.proof),
+            "feature_latency": lookup_output(served.lookups),
+            "consumers": {
+                who: {"alias": alias, "version": plan.versions[alias]}
+                for who, alias in plan.config.model.consumers.items()
+            },
             "release": None if endpoint.rollout is None else release_output(endpoint.rollout),
             "monitor_table": monitor and monitor.monitor_table,
             "profile_metrics_table": monitor and monitor.profile_metrics_table,

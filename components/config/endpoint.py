@@ -56,6 +56,13 @@ class ModelConfig(Section):
     promotion: dict[str, AliasPromotionConfig] = Field(
         default_factory=dict, description="Managed alias to the conditions of its moves."
     )
+    consumers: dict[str, str] = Field(
+        default_factory=dict,
+        description=(
+            "Who uses the model, by which alias: for example `{realtime: production, batch: champion}`. Exported with "
+            "the version, so that two consumers on different versions are seen."
+        ),
+    )
     promoted_from: PromotedFromConfig | None = Field(
         default=None, description="Aliases move only to copies of this version, on the same proof."
     )
@@ -86,6 +93,11 @@ class ModelConfig(Section):
             raise ValueError(
                 f"promotion has conditions for {', '.join(others)}, which this stack does not manage "
                 f"(it manages {', '.join(managed) or 'none'}); correct the name, or give the alias a version"
+            )
+        if strangers := {who: alias for who, alias in self.consumers.items() if alias not in self.aliases}:
+            named = ", ".join(f"{who}: {alias}" for who, alias in strangers.items())
+            raise ValueError(
+                f"consumers has {named}, and aliases has {', '.join(self.aliases)}; add the alias, or correct its name"
             )
         if self.promoted_from is not None and self.promoted_from.model == self.name:
             raise ValueError(

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from .fields import (
     Filled,
@@ -46,3 +46,30 @@ class FeatureTableConfig(Section):
         if len(set(value)) != len(value):
             raise ValueError(f"names a column twice: {value}; a key column is named once")
         return value
+
+
+class FeatureLatencyConfig(Section):
+    """How long a feature lookup may take, measured in pairs of requests with and without it (docs/lookups.md)."""
+
+    target_ms: float = Field(default=5, gt=0, description="Of the lookup alone, not of the whole answer.")
+    percentile: Literal[50, 95, 99] = Field(
+        default=95, description="p50 takes 5 pairs of requests to each served entity, p95 59, p99 299."
+    )
+    record: dict[str, Any] | None = Field(
+        default=None,
+        description="A request record with keys that are there; the first of the first smoke query when left out.",
+    )
+    features: dict[str, Any] = Field(
+        min_length=1, description="A value for every feature that the model looks up; which one does not matter."
+    )
+    strict: bool = Field(
+        default=False, description="Fail also where the target can neither be shown to be met nor to be missed."
+    )
+
+    @model_validator(mode="after")
+    def _told_apart(self) -> FeatureLatencyConfig:
+        if both := sorted(set(self.record or {}) & set(self.features)):
+            raise ValueError(
+                f"has {', '.join(both)} in record and in features; a record of keys alone is what has to be looked up"
+            )
+        return self

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -14,7 +14,7 @@ from ..names import (
 )
 from .alerts import AlertsConfig
 from .endpoint import EndpointConfig, ModelConfig
-from .features import FeatureTableConfig, OnlineStoreConfig
+from .features import FeatureLatencyConfig, FeatureTableConfig, OnlineStoreConfig
 from .fields import (
     NEWEST,
     Catalog,
@@ -93,6 +93,11 @@ class ServingConfig(Section):
             return [
                 "monitor: there is no inference table to watch; set endpoint.inferenceTable.prefix or remove monitor"
             ]
+        if self.monitor is not None and self.monitor.model_id == "model_version" and not self.endpoint.usage_tracking:
+            return [
+                "monitor.modelId: model_version is read from system.serving.served_entities, which knows endpoints "
+                "with usage tracking; set endpoint.usageTracking: true, or modelId: served_entity_id"
+            ]
         return []
 
     def _alert_problems(self) -> Iterator[str]:
@@ -112,10 +117,36 @@ class StackConfig(ServingConfig):
 
     online_store: OnlineStoreConfig
     feature_tables: list[FeatureTableConfig] = Field(min_length=1)
+    feature_latency: FeatureLatencyConfig | None = None
 
     def _problems(self) -> Iterator[str]:
         yield from super()._problems()
         yield from self._table_problems()
+        yield from self._latency_problems()
+
+    @property
+    def lookup_record(self) -> dict[str, Any] | None:
+        """The record whose lookup is measured; None where nobody names one."""
+        if self.feature_latency is None or self.feature_latency.record is not None:
+            return None if self.feature_latency is None else self.feature_latency.record
+        records = [query.payload.get("dataframe_records") for query in self.smoke.queries]
+        return next((dict(found[0]) for found in records if found), None)
+
+    def _latency_problems(self) -> Iterator[str]:
+        latency = self.feature_latency
+        if latency is None:
+            return
+        record = self.lookup_record
+        if record is None:
+            yield (
+                "featureLatency.record: is left out, and no smoke query has dataframe_records to take one from; "
+                "write a record with keys that are there"
+            )
+        elif both := sorted(set(record) & set(latency.features)):
+            yield (
+                f"featureLatency.features: {', '.join(both)} stands in the record of the smoke query too, so that "
+                "it is never looked up there; write a record with the keys alone"
+            )
 
     def _table_problems(self) -> Iterator[str]:
         """Names that are none, and tables that would be declared twice: the engine would end in a traceback."""

@@ -136,6 +136,7 @@ class SmokeQueryProvider(WorkspaceProvider):
             "suite_digest": suite,
             "digest": suite_digest({"endpoint": endpoint, "suite": suite, "verdicts": verdicts, **_rows_of(golden)}),
             "status": PASSED,
+            "endpoint_state": str(found.state.ready.value) if found.state and found.state.ready else "",
             "passed_at": datetime.now(UTC).isoformat(timespec="seconds"),
             "queries_sent": run.sent,
             "latency_ms": run.latencies(),

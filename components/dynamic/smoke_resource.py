@@ -89,6 +89,8 @@ class SmokeQuery(Resource, module="serving", name="SmokeQuery"):
     """sha256 over what was asked and expected; another one makes the suite run again."""
     status: pulumi.Output[str]
     """`passed`: a run that does not pass leaves no resource."""
+    endpoint_state: pulumi.Output[str]
+    """Readiness of the endpoint when it was asked: READY."""
     passed_at: pulumi.Output[str]
     """When the last run passed (ISO 8601, UTC)."""
     queries_sent: pulumi.Output[int]
@@ -133,6 +135,7 @@ class SmokeQuery(Resource, module="serving", name="SmokeQuery"):
             "digest": None,
             "suite_digest": None,
             "status": None,
+            "endpoint_state": None,
             "passed_at": None,
             "queries_sent": None,
             "latency_ms": None,

@@ -29,7 +29,20 @@ VALUES: dict[str, Any] = {
         "passedAt": "2026-01-01T00:00:00Z",
         "queriesSent": 2,
         "answeredBy": {"m-1": "ok"},
+        "latencyMs": {"max": 21.5, "median": 12.0, "cold_start": 900.0},
     },
+    "endpoint_state": "READY",
+    "feature_latency": {
+        "m-1": {
+            "verdict": "met",
+            "percentile": 95,
+            "boundMs": 3.5,
+            "typicalMs": 1.25,
+            "targetMs": 5,
+            "measuredAt": "2026-01-01T00:00:00Z",
+        }
+    },
+    "consumers": {"batch": {"alias": "champion", "version": "1"}},
     "monitor_table": None,
     "profile_metrics_table": None,
     "drift_metrics_table": None,
@@ -55,6 +68,9 @@ def test_what_is_exported_reads_back_as_the_document(exported: dict[str, Any]) -
     assert document.contract_version == CONTRACT_VERSION
     assert document.served_entities[0].traffic_percentage == 100
     assert document.smoke_result.answered_by == {"m-1": "ok"}
+    assert document.smoke_result.latency_ms["median"] == 12.0
+    assert document.feature_latency["m-1"].bound_ms == 3.5
+    assert document.consumers["batch"].version == "1"
 
 
 def test_a_missing_output_stops_the_program(exported: dict[str, Any]) -> None:
