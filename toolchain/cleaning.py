@@ -6,6 +6,7 @@ import shutil
 import sys
 from pathlib import Path
 
+from toolchain.databases import stop_database
 from toolchain.embedded import stop_workspace
 from toolchain.layout import Layout
 from toolchain.orphans import find_orphans, stop
@@ -28,6 +29,7 @@ def clean(layout: Layout, *, force: bool) -> None:
             "Destroy them first (make down STACK=...), or copy that folder away and run: make clean FORCE=1"
         )
     stop_workspace(layout, layout.python if layout.python.exists() else Path(sys.executable))
+    stop_database(layout)
     stop(find_orphans(layout.pulumi_home))
     for folder in (layout.local, layout.environment):
         if folder.exists():

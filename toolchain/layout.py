@@ -67,6 +67,11 @@ class Layout:
         return self.local / "policy"
 
     @property
+    def database(self) -> Path:
+        """The private database server of stacks whose online store is one: its files, users and settings."""
+        return self.local / "mysql"
+
+    @property
     def passphrase(self) -> Path:
         return self.local / "passphrase"
 

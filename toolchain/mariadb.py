@@ -58,19 +58,21 @@ class MariaDb:
         except (OSError, ValueError):
             return None
         # The number may have gone to another process since.
-        shown = subprocess.run(
-            ["ps", "-p", str(pid), "-o", "command="], capture_output=True, text=True, check=False
-        ).stdout
-        return pid if str(self.data) in shown else None
+        return pid if f"--datadir={self.data} " in _command_line(pid) else None
 
     def start(self) -> bool:
-        """Starts the server, unless it runs; its data folder is made the first time. Returns whether it was started.
+        """Starts the server, unless it runs on this port, and makes its data folder the first time.
+
+        Returns whether it was started.
 
         Raises:
             ToolchainError: MariaDB is not installed, or the server does not start; the end of its log is in the text.
         """
-        if self.pid is not None:
-            return False
+        running = self.pid
+        if running is not None:
+            if f"--port={self.port} " in _command_line(running):
+                return False
+            self.stop()
         server = _program("mariadbd")
         self.folder.mkdir(parents=True, exist_ok=True)
         user = _server_user(self.folder)
@@ -208,6 +210,11 @@ def _server_user(folder: Path) -> str | None:
         return "root"
     reachable = all(path.stat().st_mode & 0o001 for path in folder.resolve().parents)
     return _SERVICE_USER if reachable else "root"
+
+
+def _command_line(pid: int) -> str:
+    done = subprocess.run(["ps", "-ww", "-p", str(pid), "-o", "command="], capture_output=True, text=True, check=False)
+    return done.stdout
 
 
 def _reap(pid: int) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from toolchain.adoption import find_created, is_looked_up, workspace_of
+from toolchain.databases import CONFIG_FILE, private_database, stop_database
 from toolchain.embedded import running_workspace, stop_workspace
 from toolchain.engine import ensure_engine
 from toolchain.layout import Layout
@@ -112,7 +113,13 @@ def shell_variables(request: Request, environ: Mapping[str, str], steps: Steps) 
         return engine, variables
     with steps.step("workspace"):
         workspace = running_workspace(layout, environ, layout.python)
-    return engine, combined(variables, workspace_variables(workspace.address, workspace.token, environ))
+    # A shell that was made for another project names that one's copy of a stack file.
+    parts = [variables, workspace_variables(workspace.address, workspace.token, environ), Variables({}, (CONFIG_FILE,))]
+    database = private_database(layout, find_project(layout, request.project), request.stack)
+    if database is not None:
+        database.copy_stack_file()
+        parts.append(database.variables)
+    return engine, combined(*parts)
 
 
 def up(request: Request, steps: Steps) -> None:
@@ -172,12 +179,17 @@ def down(request: Request, steps: Steps) -> None:
     if request.is_local and request.stop_workspace:
         with steps.step("stop workspace"):
             stop_workspace(layout, layout.python)
+            stop_database(layout)
 
 
 def _ready(request: Request, steps: Steps) -> Session:
     """The session of a stack that exists and is selected, its pipeline run."""
     project = find_project(request.layout, request.project)
     session = _session(request, project, steps)
+    database = private_database(request.layout, project, request.stack) if request.is_local else None
+    if database is not None:
+        with steps.step("database"):
+            database.start()
     pipeline = pipeline_of(request.layout, project, request.stack) if request.is_local else None
     if pipeline is not None:
         with steps.step("pipeline"):
@@ -190,6 +202,8 @@ def _ready(request: Request, steps: Steps) -> Session:
     if selected.returncode:
         say(f"{selected.stdout}{selected.stderr}".strip())
         raise CommandFailed(selected.returncode)
+    if database is not None:
+        database.set_secrets(session.engine, session.environ)
     return session
 
 
