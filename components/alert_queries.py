@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from .names import ThreePartName
-from .unpack import MODEL_ID
+from .unpack import SERVED_ENTITY_ID
 
 DriftType = Literal["BASELINE", "CONSECUTIVE"]
 WHOLE_TABLE = ":table"
@@ -104,6 +104,7 @@ def quality(
     sliced: bool,
     label_column: str | None = None,
     min_rows: int = 1,
+    model_id_column: str = SERVED_ENTITY_ID,
 ) -> str:
     """A measure of the whole table in the newest window, as `quality`: one row a model, or a model and slice.
 
@@ -113,6 +114,7 @@ def quality(
         label_column: count only windows in which `min_rows` labels have arrived. A custom metric is a number without
             labels too, and then says that all is well.
         min_rows: windows, models or slices of fewer rows are no answer.
+        model_id_column: the monitor's.
     """
     which = "p.slice_key IS NOT NULL" if sliced else "p.slice_key IS NULL"
     enough = f" AND p.count >= {min_rows}" if min_rows > 1 else ""
@@ -121,7 +123,7 @@ def quality(
     AND EXISTS (
       SELECT 1 FROM {table.sql} AS l
       WHERE l.column_name = '{label_column}' AND l.log_type = 'INPUT' AND l.granularity = p.granularity
-        AND l.window.start = p.window.start AND l.{MODEL_ID} = p.{MODEL_ID}
+        AND l.window.start = p.window.start AND l.{model_id_column} = p.{model_id_column}
         AND l.slice_key <=> p.slice_key AND l.slice_value <=> p.slice_value AND l.count >= {min_rows}
     )"""
     return f"""WITH judged AS (

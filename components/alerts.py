@@ -17,6 +17,7 @@ from . import alert_queries, databricks
 from .alert_queries import DriftType, Traffic
 from .dependencies import dependencies
 from .names import ThreePartName
+from .unpack import SERVED_ENTITY_ID, ModelId
 
 Comparison = Literal["GREATER_THAN", "LESS_THAN"]
 EmptyState = Literal["UNKNOWN", "OK", "TRIGGERED"]
@@ -106,6 +107,8 @@ class QualityAlertArgs:
     """
     min_rows: int = 1
     """Windows, models and slices of fewer rows (of fewer labels, where they are needed) are no answer."""
+    model_id_column: ModelId = SERVED_ENTITY_ID
+    """The monitor's column that tells models apart."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -262,6 +265,7 @@ def _quality(args: QualityAlertArgs) -> _Alert:
             sliced=args.sliced,
             label_column=args.label_column,
             min_rows=args.min_rows,
+            model_id_column=args.model_id_column,
         )
     )
     beyond = "below" if args.comparison == "LESS_THAN" else "above"

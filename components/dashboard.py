@@ -17,7 +17,7 @@ from .dashboard_content import DashboardError, DatasetArgs, WidgetArgs, serializ
 from .dependencies import dependencies
 from .names import ThreePartName
 from .permissions import access_controls
-from .unpack import MODEL_ID
+from .unpack import SERVED_ENTITY_ID, ModelId
 
 __all__ = ["DashboardDriftArgs", "DashboardError", "DashboardPermission", "ServingDashboard", "ServingDashboardArgs"]
 
@@ -42,6 +42,8 @@ class DashboardDriftArgs:
     """Against the window before, or against the baseline table."""
     granularity: str = "1 day"
     """Which windows."""
+    model_id_column: ModelId = SERVED_ENTITY_ID
+    """The monitor's column that tells models apart."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -192,7 +194,7 @@ def _monitor_datasets(drift: DashboardDriftArgs, drift_table: str, profile_table
         query = report_queries.quality_by_window(
             ThreePartName.parse(profile_table),
             measures=drift.quality,
-            model_column=MODEL_ID,
+            model_column=drift.model_id_column,
             granularity=drift.granularity,
             days=days,
         )

@@ -28,6 +28,7 @@ from .names import ThreePartName
 from .unpack import (
     FeatureSource,
     LabelSource,
+    ModelId,
     UnpackedSchema,
     feature_statement,
     label_statement,
@@ -98,6 +99,8 @@ class InferenceMonitor(pulumi.ComponentResource):
     """
 
     monitor_table: str
+    model_id_column: ModelId
+    """The column that tells models apart in the table and its metrics."""
     profile_metrics_table: pulumi.Output[str]
     drift_metrics_table: pulumi.Output[str]
     dashboard_id: pulumi.Output[str]
@@ -115,6 +118,7 @@ class InferenceMonitor(pulumi.ComponentResource):
         super().__init__("databricks-serving:index:InferenceMonitor", name, None, opts)
         child = pulumi.ResourceOptions(parent=self, depends_on=dependencies(opts))
         self.monitor_table = str(unpacked)
+        self.model_id_column = args.schema.model_id
         self.table = _declared_table(name, args, unpacked, child)
         self.query = databricks.Query(
             f"{name}-unpack",
@@ -248,6 +252,7 @@ def _watching(
     spec = MonitorSpec(
         table=table,
         problem_type=args.problem_type,
+        model_id_column=args.schema.model_id,
         label_column=args.schema.label_column,
         assets_dir=args.assets_dir,
         granularities=args.granularities,

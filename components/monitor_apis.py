@@ -15,7 +15,7 @@ import pulumi
 
 from . import databricks
 from .names import ThreePartName
-from .unpack import MODEL_ID, PREDICTION, TIMESTAMP
+from .unpack import PREDICTION, TIMESTAMP
 
 MonitorApi = Literal["quality_monitors", "data_quality"]
 MetricType = Literal["AGGREGATE", "DERIVED", "DRIFT"]
@@ -71,6 +71,7 @@ class MonitorSpec:
 
     table: ThreePartName
     problem_type: ProblemType
+    model_id_column: str
     label_column: str | None
     assets_dir: str
     granularities: Sequence[str]
@@ -101,7 +102,7 @@ def quality_monitor(name: str, spec: MonitorSpec, opts: pulumi.ResourceOptions) 
         inference_log=databricks.QualityMonitorInferenceLogArgs(
             granularities=list(spec.granularities),
             timestamp_col=TIMESTAMP,
-            model_id_col=MODEL_ID,
+            model_id_col=spec.model_id_column,
             prediction_col=PREDICTION,
             label_col=spec.label_column,
             problem_type=spec.problem_type,
@@ -152,7 +153,7 @@ def data_quality_monitor(
     inference_log = databricks.DataQualityMonitorDataProfilingConfigInferenceLogArgs(
         granularities=[granularity_constant(window) for window in spec.granularities],
         timestamp_column=TIMESTAMP,
-        model_id_column=MODEL_ID,
+        model_id_column=spec.model_id_column,
         prediction_column=PREDICTION,
         label_column=spec.label_column,
         problem_type=f"INFERENCE_{spec.problem_type}",

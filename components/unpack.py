@@ -4,6 +4,10 @@ Pure text; Databricks SQL. Columns of the inference table: AI Gateway's document
 `request_time`, `status_code`, `request`, `response`, `served_entity_id`). Requests in the forms
 `dataframe_records` and `dataframe_split` are unpacked. A request is unpacked once: the statement can run again at
 any time.
+
+Whose answer it was the inference table says by `served_entity_id`. A version's number stands in the system table
+`system.serving.served_entities` (documentation page "Model serving endpoint system tables"), which has to be readable
+for whoever the job runs as, and knows the entities of endpoints with usage tracking.
 """
 
 from __future__ import annotations
@@ -11,6 +15,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final, Literal
 
 from .names import ThreePartName
 
@@ -18,13 +23,15 @@ from .names import ThreePartName
 REQUEST_ID = "request_id"
 RECORD_INDEX = "record_index"
 TIMESTAMP = "inference_timestamp"
-MODEL_ID = "served_entity_id"
+ModelId = Literal["served_entity_id", "model_version"]
+SERVED_ENTITY_ID: Final = "served_entity_id"
+MODEL_VERSION: Final = "model_version"
+SERVED_ENTITIES_TABLE = "system.serving.served_entities"
 PREDICTION = "prediction"
 OWN_COLUMNS = {
     REQUEST_ID: "string",
     RECORD_INDEX: "int",
     TIMESTAMP: "timestamp",
-    MODEL_ID: "string",
 }
 
 _COLUMN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -46,6 +53,8 @@ class UnpackedSchema:
     label_column: str | None = None
     """Column for the true value; stays NULL until somebody knows it."""
     label_type: str = "double"
+    model_id: ModelId = SERVED_ENTITY_ID
+    """The column that tells models apart. With `model_version` a request waits until the system table has it."""
 
     def __post_init__(self) -> None:
         typed = {f"record column {name!r}": kind for name, kind in self.record_columns.items()}
@@ -55,7 +64,7 @@ class UnpackedSchema:
                     f"the type of {what}, {kind!r}, is no Databricks SQL type of a single value; "
                     "use for example double or string"
                 )
-        taken = {*OWN_COLUMNS, PREDICTION}
+        taken = {*self.own_columns, PREDICTION}
         for name in self.record_columns:
             if not _COLUMN.fullmatch(name):
                 raise ValueError(f"record column {name!r} is no column name; use letters, digits and underscores")
@@ -78,10 +87,15 @@ class UnpackedSchema:
                 f"label column {self.label_column!r} is a column already; a label is never among the inputs"
             )
 
+    @property
+    def own_columns(self) -> dict[str, str]:
+        """What the inference table says of every request: name to Databricks SQL type."""
+        return {**OWN_COLUMNS, self.model_id: "string"}
+
     def columns(self) -> dict[str, str]:
         """All columns in order: name to Databricks SQL type."""
         label = {} if self.label_column is None else {self.label_column: self.label_type}
-        return {**OWN_COLUMNS, **self.record_columns, PREDICTION: self.prediction_type, **label}
+        return {**self.own_columns, **self.record_columns, PREDICTION: self.prediction_type, **label}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -217,26 +231,39 @@ def unpack_statement(payload_table: str, unpacked_table: str, schema: UnpackedSc
         payload_table: three-part name of the inference table, quoted where SQL needs it.
         unpacked_table: three-part name of the unpacked table, likewise; it has the columns of `schema`.
     """
-    written = [*OWN_COLUMNS, *schema.record_columns, PREDICTION]
+    model_id = schema.model_id
+    value, named = f"p.{SERVED_ENTITY_ID}", ""
+    if model_id == MODEL_VERSION:
+        value, named = (
+            "e.entity_version",
+            f"""
+  JOIN (
+    SELECT served_entity_id, max(entity_version) AS entity_version
+    FROM {SERVED_ENTITIES_TABLE}
+    WHERE entity_version IS NOT NULL
+    GROUP BY served_entity_id
+  ) AS e ON e.served_entity_id = p.{SERVED_ENTITY_ID}""",
+        )
+    written = [*schema.own_columns, *schema.record_columns, PREDICTION]
     values = ",\n  ".join(f"{_record_value(name, kind)} AS {name}" for name, kind in schema.record_columns.items())
     return f"""INSERT INTO {unpacked_table} ({", ".join(written)})
 WITH answered AS (
   SELECT
     p.databricks_request_id AS {REQUEST_ID},
     p.request_time AS {TIMESTAMP},
-    p.served_entity_id AS {MODEL_ID},
+    {value} AS {model_id},
     from_json(get_json_object(p.request, '$.dataframe_split.columns'), 'ARRAY<STRING>') AS split_columns,
     from_json(
       coalesce(get_json_object(p.request, '$.dataframe_records'), get_json_object(p.request, '$.dataframe_split.data')),
       'ARRAY<STRING>'
     ) AS records,
     from_json(get_json_object(p.response, '$.predictions'), 'ARRAY<STRING>') AS predictions
-  FROM {payload_table} AS p
+  FROM {payload_table} AS p{named}
   WHERE p.status_code = 200
     AND NOT EXISTS (SELECT 1 FROM {unpacked_table} AS u WHERE u.{REQUEST_ID} = p.databricks_request_id)
 ),
 exploded AS (
-  SELECT {REQUEST_ID}, {TIMESTAMP}, {MODEL_ID}, split_columns, predictions, {RECORD_INDEX}, record
+  SELECT {REQUEST_ID}, {TIMESTAMP}, {model_id}, split_columns, predictions, {RECORD_INDEX}, record
   FROM answered
   LATERAL VIEW posexplode(records) exploded_records AS {RECORD_INDEX}, record
 )
@@ -244,7 +271,7 @@ SELECT
   {REQUEST_ID},
   CAST({RECORD_INDEX} AS INT) AS {RECORD_INDEX},
   {TIMESTAMP},
-  {MODEL_ID},
+  {model_id},
   {values},
   CAST(try_element_at(predictions, {RECORD_INDEX} + 1) AS {schema.prediction_type.upper()}) AS {PREDICTION}
 FROM exploded"""

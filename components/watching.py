@@ -118,6 +118,7 @@ def alert_args(
                 sliced=one.sliced,
                 label_column=config.monitor.label_column if config.monitor is not None and one.needs_labels else None,
                 min_rows=one.min_rows,
+                model_id_column="served_entity_id" if config.monitor is None else config.monitor.model_id,
             )
             for name, one in alerts.quality.items()
         },

@@ -11,7 +11,7 @@ from ..monitor_apis import CustomMetricArgs, MetricType, MonitorApi
 from ..names import (
     ThreePartName,
 )
-from ..unpack import LabelSource, UnpackedSchema
+from ..unpack import LabelSource, ModelId, UnpackedSchema
 from .fields import Cron, Email, Filled, Section
 
 # Of the monitoring API, in the words of `QualityMonitor`.
@@ -50,6 +50,11 @@ class MonitorConfig(Section):
     prediction_type: str = Field(default="double", description="Databricks SQL type of a prediction.")
     label_column: str | None = Field(default=None, description="Column for the true value, filled when it is known.")
     label_type: str = "double"
+    model_id: ModelId = Field(
+        default="served_entity_id",
+        description="Column that tells models apart: as the inference table says it, or the version's number, from "
+        "system.serving.served_entities (needs endpoint.usageTracking and SELECT on that table).",
+    )
     labels: LabelsConfig | None = Field(default=None, description="Where labels come from; by others when left out.")
     table: Filled | None = Field(
         default=None, description="Name of the unpacked table; `<inferenceTable.prefix>_unpacked` when left out."
@@ -74,6 +79,7 @@ class MonitorConfig(Section):
             prediction_type=self.prediction_type,
             label_column=self.label_column,
             label_type=self.label_type,
+            model_id=self.model_id,
         )
 
     @field_validator("granularities")

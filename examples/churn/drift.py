@@ -12,7 +12,6 @@ from components import databricks
 from components.job import EnvironmentArgs, JobPermission, WorkflowJobArgs
 from components.job_tasks import NotebookTaskArgs
 from components.monitor import InferenceMonitor
-from components.unpack import MODEL_ID
 from components.workflow import MlWorkflow, MlWorkflowArgs, drift_response
 from examples.churn.config import ChurnConfig, DriftResponseConfig
 
@@ -28,7 +27,7 @@ def make_workflow(config: ChurnConfig, drift: DriftResponseConfig, monitor: Infe
     parameters: dict[str, pulumi.Input[str]] = {
         **drift.parameters(),
         "model": config.model.name,
-        "model_id_column": MODEL_ID,
+        "model_id_column": monitor.model_id_column,
         "warehouse_id": config.warehouse_id,
         # From the monitor itself: their names are not guessed.
         "profile_metrics_table": monitor.profile_metrics_table,

@@ -251,6 +251,14 @@ def test_alerts_that_nobody_hears_or_that_never_ask_are_refused(alerts: dict[str
     assert message in refusal({**stack_values(), "alerts": alerts})
 
 
+def test_versions_as_model_ids_need_the_system_table_that_usage_tracking_fills() -> None:
+    values = stack_values()
+    values["monitor"]["modelId"] = "model_version"
+    assert "monitor.modelId: model_version is read from system.serving.served_entities" in refusal(values)
+    values["endpoint"]["usageTracking"] = True
+    assert parse(values).monitor is not None
+
+
 def test_labels_and_metrics_of_a_monitor_are_checked_against_its_columns() -> None:
     values = stack_values()
     values["monitor"].update(

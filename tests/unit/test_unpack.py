@@ -39,6 +39,15 @@ def test_a_column_that_every_unpacked_table_has_cannot_be_declared_again(name: s
         UnpackedSchema(record_columns={name: "int"}, prediction_type="double")
 
 
+def test_the_column_that_tells_models_apart_is_taken_by_the_one_that_is_chosen() -> None:
+    by_version = UnpackedSchema(
+        record_columns={"served_entity_id": "string"}, prediction_type="double", model_id="model_version"
+    )
+    assert list(by_version.columns())[3:5] == ["model_version", "served_entity_id"]
+    with pytest.raises(ValueError, match="collides"):
+        UnpackedSchema(record_columns={"model_version": "int"}, prediction_type="double", model_id="model_version")
+
+
 def test_the_label_is_never_among_the_inputs() -> None:
     with pytest.raises(ValueError, match="never among the inputs"):
         UnpackedSchema(record_columns={"fare": "double"}, prediction_type="double", label_column="Fare")

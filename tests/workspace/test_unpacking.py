@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from components.names import ThreePartName
 from components.unpack import (
+    SERVED_ENTITIES_TABLE,
     FeatureSource,
     LabelSource,
     UnpackedSchema,
@@ -40,6 +41,39 @@ def test_every_record_becomes_a_row_once_also_where_an_answer_is_short(sql: Ware
         ["r1", "1", "2", None, None],
         ["r2", "0", "3", "1.5", "8.0"],
     ]
+
+
+def test_a_request_whose_version_the_system_table_does_not_know_yet_waits_for_it(sql: Warehouse) -> None:
+    schema = UnpackedSchema(record_columns={"zip": "int"}, prediction_type="double", model_id="model_version")
+    sql.execute(
+        "CREATE TABLE v_payload (databricks_request_id STRING, request_time TIMESTAMP, served_entity_id STRING, "
+        "status_code INT, request STRING, response STRING)"
+    )
+    sql.execute("CREATE TABLE v_entities (served_entity_id STRING, entity_version STRING, endpoint_config_version INT)")
+    columns = ", ".join(f"{name} {kind}" for name, kind in schema.columns().items())
+    sql.execute(f"CREATE TABLE v_unpacked ({columns})")
+    body = """'{"dataframe_records": [{"zip": 1}]}', '{"predictions": [7.5]}'"""
+    rows = ", ".join(
+        f"('r{number}', TIMESTAMP'2026-01-01 00:00:00', '{entity}', 200, {body})"
+        for number, entity in enumerate(("old", "new", "external"))
+    )
+    sql.execute(f"INSERT INTO v_payload VALUES {rows}")
+    # One entity has a row for every config of its endpoint; an external model has no version.
+    sql.execute("INSERT INTO v_entities VALUES ('old', '3', 1), ('old', '3', 2), ('external', NULL, 2)")
+    payload, unpacked = (ThreePartName.parse(sql.full(name)) for name in ("v_payload", "v_unpacked"))
+    statement = unpack_statement(payload.sql, unpacked.sql, schema)
+    assert SERVED_ENTITIES_TABLE in statement
+    statement = statement.replace(SERVED_ENTITIES_TABLE, sql.full("v_entities"))
+
+    def known() -> list[list[str | None]]:
+        return sql.rows("SELECT request_id, model_version FROM v_unpacked ORDER BY 1")
+
+    sql.execute(statement)
+    assert known() == [["r0", "3"]]
+    sql.execute("INSERT INTO v_entities VALUES ('new', '4', 3)")
+    sql.execute(statement)
+    sql.execute(statement)
+    assert known() == [["r0", "3"], ["r1", "4"]]
 
 
 def test_labels_arrive_late_are_corrected_and_ambiguous_ones_are_left_alone(sql: Warehouse) -> None:
