@@ -14,8 +14,8 @@ LINTERS: Mapping[str, Sequence[str]] = {
     "mypy": ("-m", "mypy", "."),
 }
 
-#: Two workers: the tests start engines and servers, and two cores are what a small machine has. A file stays with one of
-#: them, so that the stack or the server that its tests look at is made once; the engine's long files come first.
+#: Two workers: the tests start engines and servers, and two cores are what a small machine has. A file stays with one
+#: of them, so that the stack or the server that its tests look at is made once; the long files of the engine come first.
 PYTEST = (
     *("-m", "pytest", "-n", "2", "--dist", "loadfile", "--no-loadscope-reorder"),
     *("--durations", "30", "--durations-min", "5"),
