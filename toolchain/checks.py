@@ -15,7 +15,7 @@ LINTERS: Mapping[str, Sequence[str]] = {
 }
 
 #: Two workers: the tests start engines and servers, and two cores are what a small machine has. A file stays with one
-#: of them, so that the stack or the server that its tests look at is made once; the long files of the engine come first.
+#: of them, so that the stack or the server that its tests look at is made once; the engine's long files come first.
 PYTEST = (
     *("-m", "pytest", "-n", "2", "--dist", "loadfile", "--no-loadscope-reorder"),
     *("--durations", "30", "--durations-min", "5"),

@@ -14,8 +14,9 @@ from databricks.sdk.service.serving import Route, TrafficConfig
 from apps.ops.__main__ import main
 from apps.ops.findings import FAILED, NOT_RUN, PASSED, UNCERTAIN
 from components.outputs import StackOutputs
+from tests.support.example import STACK
 from tests.support.principals import signed_in
-from tests.support.taxi import ENDPOINT, MODEL, STACK, Taxi
+from tests.support.taxi import ENDPOINT, MODEL, Taxi
 
 PICKUPS = "main.taxi.trip_pickup_features"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -12,7 +13,9 @@ from starlette.testclient import TestClient
 from apps.client import AsyncPredictionClient, FareRequest, PredictionClient, outputs_from_json
 from apps.fare_service.service import build_service
 from components.outputs import StackOutputs
-from tests.support.taxi import ENDPOINT, MODEL, PROJECT, READS, Taxi, train
+from tests.support.example import PROJECT
+from tests.support.server import WorkspaceServer
+from tests.support.taxi import ENDPOINT, MODEL, READS, Taxi, train
 
 # What the local stack goes without: it has no custom metric, and its job may run as long as it likes.
 ADVISED = {"monitor-measures-the-business", "jobs-have-a-timeout"}
@@ -56,6 +59,22 @@ def test_a_first_preview_sends_only_reads_and_wakes_nothing(fresh: Taxi) -> None
     assert not [path for _, path in sent if "invocations" in path]
 
 
+def test_a_preview_where_nothing_is_there_says_what_is_missing_and_sends_only_reads(tmp_path: Path) -> None:
+    server = WorkspaceServer(tmp_path / "workspace")
+    server.start()
+    try:
+        empty = Taxi.new(server, tmp_path / "project")
+        before = empty.last_request()
+        outcome = empty.project.preview()
+        assert not outcome.ok
+        assert f"registered model {MODEL} does not exist" in outcome.errors()
+        sent = empty.requests_since(before)
+        assert sent
+        assert {method for method, _ in sent} <= READS
+    finally:
+        server.kill()
+
+
 def test_keys_alone_bring_a_fare_by_plain_http_and_by_the_sdk(running: Taxi) -> None:
     by_http = running.ask({"dataframe_records": [RECORD]})["predictions"]
     by_sdk = running.server.client().serving_endpoints.query(ENDPOINT, dataframe_records=[RECORD]).predictions
@@ -89,6 +108,10 @@ def test_the_request_is_in_the_inference_table_and_the_unpack_job_brings_it_to_t
 
 def test_a_new_version_is_served_in_place_and_the_alias_follows(running: Taxi) -> None:
     train(running.server, "--force", "--seed", "7")
+    before = running.last_request()
+    preview = running.project.preview()
+    assert ("update", "databricks:index/modelServing:ModelServing") in preview.operations(), preview
+    assert {method for method, _ in running.requests_since(before)} <= READS
     outcome = running.project.up()
     assert outcome.ok, outcome
     assert ("update", "databricks:index/modelServing:ModelServing") in outcome.operations()

@@ -9,9 +9,9 @@ import pytest
 from databricks.sdk import WorkspaceClient
 
 from tests.support.engine import EngineProject
+from tests.support.example import credentials
 from tests.support.server import WorkspaceServer
 from tests.support.stack_file import configure
-from tests.support.taxi import credentials
 
 DETECT = """# Databricks notebook source
 violations = int(dbutils.widgets.get("violations"))

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import subprocess
-import sys
 import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -16,10 +13,9 @@ from typing import Any
 import yaml
 
 from tests.support.engine import EngineProject
+from tests.support.example import STACK, credentials, run_pipeline
 from tests.support.server import WorkspaceServer
 
-PROJECT = Path(__file__).parents[2]
-STACK = "local"
 FILES = ("Pulumi.yaml", "Pulumi.local.yaml", "__main__.py", "components")
 CONFIG_KEY = "taxi-serving:serving"
 MODEL = "main.taxi.taxi_fare_regressor"
@@ -85,17 +81,6 @@ class Taxi:
             return entries
 
 
-def credentials(server: WorkspaceServer) -> dict[str, str]:
-    return {"DATABRICKS_HOST": server.host, "DATABRICKS_TOKEN": server.token}
-
-
 def train(server: WorkspaceServer, *arguments: str) -> None:
     """Run the pipeline on seeded sample trips; registers a version of the model."""
-    environ = {name: value for name, value in os.environ.items() if not name.startswith(("DATABRICKS_", "MLFLOW_"))}
-    subprocess.run(
-        [sys.executable, "-m", "pipelines.taxi", "--catalog", "main", "--schema", "taxi", *arguments],
-        cwd=PROJECT,
-        env={**environ, **credentials(server), "MLFLOW_TRACKING_URI": "databricks"},
-        check=True,
-        capture_output=True,
-    )
+    run_pipeline("taxi", server, "--catalog", "main", "--schema", "taxi", *arguments)
