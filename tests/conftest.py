@@ -3,6 +3,24 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.support.database import Database
 
 for _name in [name for name in os.environ if name.startswith(("PULUMI_", "DATABRICKS_", "MLFLOW_"))]:
     del os.environ[_name]
+
+
+@pytest.fixture(scope="session")
+def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
+    """One MariaDB server for all tests that need one; each makes a database of its own on it."""
+    # Here, because most tests need none of it.
+    from tests.support.database import Database
+
+    made = Database.started(tmp_path_factory.mktemp("mariadb"))
+    yield made
+    made.server.stop()
