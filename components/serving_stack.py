@@ -30,6 +30,7 @@ from .dynamic import ModelAlias, SmokeQuery, SmokeQueryArgs
 from .dynamic.lookup_latency import LookupLatency
 from .feature_latency import lookup_gate, lookup_output
 from .inference_table import check_location, gateway_of, inference_table_of
+from .model_files import check_files
 from .monitor import InferenceMonitor
 from .online_store import FeatureOnlineStore, FeatureOnlineStoreArgs
 from .online_table import FeatureOnlineTable, FeatureOnlineTableArgs
@@ -122,8 +123,9 @@ def plan_serving(
         also_served: entities of other endpoints of the stack, for the cost.
 
     Raises:
-        pulumi.RunError: an alias, a version or the inference table is not as the stack file needs it; each subclass
-            (ModelVersionError, AliasLadderError, InferenceTableError, SmokeSuiteError) says what to do.
+        pulumi.RunError: an alias, a version, its files or the inference table are not as the stack file needs them;
+            each subclass (ModelVersionError, ModelFilesError, AliasLadderError, InferenceTableError, SmokeSuiteError)
+            says what to do.
     """
     check_suite(config)
     versions = resolve_aliases(config.model, client)
@@ -132,6 +134,14 @@ def plan_serving(
         for entity in served_entities(config.endpoint, config.model, versions, scale_to_zero=config.scale_to_zero)
     ]
     check_versions_exist(config.model.name, entities, versions, client)
+    stated = config.model.feature_lookup
+    check_files(
+        config.model.name,
+        sorted({entity.version for entity in entities}),
+        client,
+        needs_lookup=isinstance(config, StackConfig) if stated is None else stated,
+        payloads=[query.payload for query in config.smoke.queries],
+    )
     check_coherence(config.model, versions, entities)
     inference_table = inference_table_of(config)
     check_location(config.endpoint.name, inference_table, client)

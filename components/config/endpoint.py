@@ -56,6 +56,13 @@ class ModelConfig(Section):
     promotion: dict[str, AliasPromotionConfig] = Field(
         default_factory=dict, description="Managed alias to the conditions of its moves."
     )
+    feature_lookup: bool | None = Field(
+        default=None,
+        description=(
+            "Whether a version has to look its features up; true where the stack publishes feature tables, when left "
+            "out. false is for models that get their features in another way."
+        ),
+    )
     consumers: dict[str, str] = Field(
         default_factory=dict,
         description=(

@@ -15,6 +15,7 @@ def test_a_model_that_raises_on_load_fails_the_up_while_the_old_version_answers(
     client = running.server.client()
     before = running.ask({"dataframe_records": [RECORD]})
     broken = ready_version(client, MODEL)  # its code is in a module that does not exist
+    running.change(lambda serving: serving["model"].update(featureLookup=False))
 
     failed = running.project.up()
     assert failed.exit_code != 0
@@ -37,6 +38,7 @@ def test_a_model_that_raises_on_load_fails_the_up_while_the_old_version_answers(
 def test_a_first_deployment_that_cannot_load_leaves_no_endpoint_and_no_alias(fresh: Taxi) -> None:
     client = fresh.server.client()
     ready_version(client, MODEL)
+    fresh.change(lambda serving: serving["model"].update(featureLookup=False))
 
     failed = fresh.project.up()
     assert failed.exit_code != 0
