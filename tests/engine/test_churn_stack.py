@@ -9,6 +9,7 @@ import pytest
 
 from components.outputs import StackOutputs
 from tests.support.churn import ENDPOINT, MODEL, MONITORED, PAYLOAD, Churn, train
+from tests.support.reads import only_reads
 from tests.support.server import WorkspaceServer
 
 
@@ -22,9 +23,13 @@ def churn(tmp_path: Path) -> Iterator[Churn]:
 
 
 def test_both_versions_answer_and_drift_alone_makes_a_new_version_that_serves_nobody(churn: Churn) -> None:
+    with only_reads(churn.server):
+        planned = churn.project.preview()
+    assert planned.ok, planned
     made = churn.project.up()
     assert made.ok, made
-    again = churn.project.up()
+    with only_reads(churn.server):
+        again = churn.project.up()
     assert again.ok, again
     assert again.operations() == []
 

@@ -49,11 +49,6 @@ class Rag:
             (prediction,) = json.load(answer)["predictions"]
         return dict(prediction)
 
-    def sent(self) -> list[tuple[str, str]]:
-        """Method and path of every request in the workspace's log."""
-        answer: Any = self.server.client().api_client.do("GET", "/_workspace/requests")
-        return [(entry["method"], entry["path"]) for entry in answer["requests"]]
-
 
 def prepare(server: WorkspaceServer, *arguments: str) -> str:
     """Run the pipeline on the project's own documents; what it printed."""
