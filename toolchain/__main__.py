@@ -12,6 +12,7 @@ from types import FrameType
 from toolchain.checks import LINTERS, PYTEST, run_checks
 from toolchain.cleaning import clean
 from toolchain.layout import Layout, project_layout
+from toolchain.operations import OPERATIONS
 from toolchain.policy import judge
 from toolchain.report import Steps, ToolchainError, say
 from toolchain.shell import LOCAL_STACK
@@ -23,6 +24,9 @@ COMMANDS = {
     "up": "bring everything up: environment, engine, workspace, pipeline, stack; ends in the stack's outputs",
     "preview": "show what `up` would change",
     "policy": "judge the stack by the policy pack; table, and .local/policy/<stack>.{json,junit.xml,sarif,md}",
+    "verify": "the deployed stack against its outputs, what differs and how to mend it (docs/operations.md)",
+    "status": "what is deployed and how it is, on one screen",
+    "doctor": "what has to be there before a stack is set up",
     "abort": "end the release that is at work: its next poll puts back what ran before",
     "down": "destroy the stack (STOP=1: stop the embedded workspace too)",
     "env": 'print shell lines: eval "$(make -s env)" gives a shell where pulumi, databricks-sdk and mlflow work',
@@ -79,7 +83,7 @@ def main(arguments: list[str]) -> int:
 
 def _on_stack(command: str, request: Request, steps: Steps) -> None:
     try:
-        {"up": up, "preview": preview, "abort": abort, "down": down}[command](request, steps)
+        {"up": up, "preview": preview, "abort": abort, "down": down, **OPERATIONS}[command](request, steps)
     finally:
         say(steps.table())
 
