@@ -6,8 +6,9 @@
 from databricks.sdk import WorkspaceClient
 from databricks.sdk.runtime import dbutils
 
+from pipelines.errors import PipelineError
 from pipelines.progress import Progress
-from pipelines.taxi_e2e.predict import score, version_to_use
+from pipelines.taxi_e2e.predict import PROCESS, SPARK, score, score_on_spark, version_to_use
 from pipelines.taxi_e2e.settings import settings_of
 from pipelines.taxi_e2e.training_step import quiet_mlflow
 
@@ -18,6 +19,10 @@ version = version_to_use(workspace, settings.model, dbutils.widgets.get("model_v
 
 # COMMAND ----------
 
-rows = score(settings, workspace, Progress(), version)
+engines = {SPARK: score_on_spark, PROCESS: score}
+engine = dbutils.widgets.get("engine")
+if engine not in engines:
+    raise PipelineError(f"Job parameter engine is {engine!r}; use {' or '.join(engines)}.")
+rows = engines[engine](settings, workspace, Progress(), version, dbutils.widgets.get("run_id"))
 dbutils.jobs.taskValues.set("rows", rows)
 dbutils.notebook.exit(str(rows))  # type: ignore[call-arg]  # the SDK declares it without its argument
