@@ -16,6 +16,9 @@ from toolchain.report import ToolchainError
 EXAMPLES = "examples"
 #: What the project in the clone's root is called by.
 ROOT_PROJECT = "taxi"
+#: Projects of examples whose own jobs make what a later part of their stack needs: what brings such a stack up, step by
+#: step, in place of one `pulumi up`. Run as `python -m <module> --stack S`.
+DRIVERS = {"taxi_e2e": "apps.run_e2e"}
 
 
 @dataclass(frozen=True)
@@ -50,16 +53,17 @@ def find_project(layout: Layout, named: str) -> Project:
     """The project that is called `named`.
 
     Args:
-        named: a folder of `examples`, by its name; else a folder, relative to the clone; the clone's root when it is
-            `taxi` or empty.
+        named: a folder of `examples`, by its name (`-` stands for `_` too); else a folder, relative to the clone; the
+            clone's root when it is `taxi` or empty.
 
     Raises:
         ToolchainError: there is no Pulumi project there.
     """
-    example = layout.root / EXAMPLES / named
+    examples = [layout.root / EXAMPLES / name for name in (named, named.replace("-", "_")) if named]
+    example = next((folder for folder in examples if (folder / "Pulumi.yaml").is_file()), None)
     if named == ROOT_PROJECT:
         folder = layout.root.resolve()
-    elif named and (example / "Pulumi.yaml").is_file():
+    elif example is not None:
         folder = example.resolve()
     else:
         folder = (layout.root / named).resolve()
@@ -76,6 +80,13 @@ def find_project(layout: Layout, named: str) -> Project:
     if match is None:
         raise ToolchainError(f"{file} has no `name:` at its top level; a Pulumi project needs one.")
     return Project(folder, match.group(1))
+
+
+def driver_of(layout: Layout, project: Project) -> str | None:
+    """The module that brings a project's stack up step by step; None where one `pulumi up` does."""
+    if project.folder.parent != (layout.root / EXAMPLES).resolve():
+        return None
+    return DRIVERS.get(project.folder.name)
 
 
 def pipeline_of(layout: Layout, project: Project, stack: str) -> Pipeline | None:

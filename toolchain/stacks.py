@@ -18,7 +18,7 @@ from toolchain.layout import Layout
 from toolchain.locks import clear_lock, holder_is_gone, read_locks
 from toolchain.orphans import find_orphans, stop
 from toolchain.pending import Pending, known_urns, pending_operations, rewrite_state, taken_over, unread_creations
-from toolchain.project import Pipeline, Project, drop_salt, find_project, pipeline_of
+from toolchain.project import Pipeline, Project, driver_of, drop_salt, find_project, pipeline_of
 from toolchain.provider_plugin import ensure_plugin
 from toolchain.report import Steps, ToolchainError, say
 from toolchain.shell import LOCAL_STACK, Variables, combined, engine_variables, workspace_variables
@@ -127,8 +127,12 @@ def up(request: Request, steps: Steps) -> None:
     session = _ready(request, steps)
     try:
         interrupted = _take_over_pending(session, steps, "it is carried out again")
-        with steps.step("pulumi up"):
-            session.pulumi("up", "--yes", "--skip-preview", "--suppress-outputs")
+        driver = driver_of(request.layout, session.project)
+        with steps.step("pulumi up" if driver is None else driver):
+            if driver is None:
+                session.pulumi("up", "--yes", "--skip-preview", "--suppress-outputs")
+            else:
+                _drive(session, driver)
         _settle_pending(session, interrupted)
         with steps.step("outputs"):
             session.pulumi("stack", "output")
@@ -233,6 +237,13 @@ def _run_pipeline(session: Session, pipeline: Pipeline) -> None:
             )
         command += ["--data", str(folder)]
     code = subprocess.run(command, cwd=request.layout.root, env=dict(session.environ), check=False).returncode
+    if code:
+        raise CommandFailed(code)
+
+
+def _drive(session: Session, module: str) -> None:
+    command = [str(session.request.layout.python), "-m", module, "--stack", session.request.stack]
+    code = subprocess.run(command, cwd=session.request.layout.root, env=dict(session.environ), check=False).returncode
     if code:
         raise CommandFailed(code)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from toolchain.layout import Layout
-from toolchain.project import Pipeline, drop_salt, find_project, has_resources, pipeline_of
+from toolchain.project import Pipeline, driver_of, drop_salt, find_project, has_resources, pipeline_of
 from toolchain.report import ToolchainError
 
 STACK_FILE = "# a comment that stays\nconfig:\n  taxi:size: 3\n"
@@ -51,6 +51,19 @@ def clone(root: Path, **stack_files: str) -> Layout:
 )
 def test_a_project_is_found_by_its_name_or_its_folder(tmp_path: Path, named: str, folder: str) -> None:
     assert find_project(clone(tmp_path), named).folder == (tmp_path / folder).resolve()
+
+
+def test_a_dash_stands_for_an_underscore_and_the_folder_says_what_drives_its_stack(tmp_path: Path) -> None:
+    layout = Layout(tmp_path)
+    for name in ("taxi_e2e", "churn"):
+        (tmp_path / "examples" / name).mkdir(parents=True)
+        (tmp_path / "examples" / name / "Pulumi.yaml").write_text(f"name: {name}\n")
+    (tmp_path / "taxi_e2e").mkdir()
+    (tmp_path / "taxi_e2e" / "Pulumi.yaml").write_text("name: other\n")
+    for named in ("taxi-e2e", "taxi_e2e"):
+        assert driver_of(layout, find_project(layout, named)) == "apps.run_e2e"
+    assert driver_of(layout, find_project(layout, "churn")) is None
+    assert driver_of(layout, find_project(layout, str(tmp_path / "taxi_e2e"))) is None
 
 
 def test_an_absolute_folder_is_found_as_well(tmp_path: Path) -> None:
