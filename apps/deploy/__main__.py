@@ -16,6 +16,7 @@ from databricks.sdk.errors.base import DatabricksError
 from apps.deploy.model_uri import ModelUriError
 from apps.deploy.project import ROOT, DeployError
 from apps.deploy.rag import PROJECT, deploy_rag_model
+from apps.deploy.rollback import roll_back
 from apps.deploy.taxi import create_online_tables, deploy, deploy_with_online_tables
 
 DONE, FAILED, REFUSED = 0, 1, 2
@@ -40,6 +41,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(rag.document())
             return DONE if rag.status == "success" else FAILED
         folder = options.folder or ROOT
+        if options.command == "rollback":
+            back = roll_back(options.stack, folder=folder)
+            print(back.document())
+            return DONE if back.status == "success" else FAILED
         taxi = (
             deploy(options.model_uri, options.env, online_tables=options.online_tables, folder=folder)
             if options.command == "deploy"
@@ -81,7 +86,9 @@ def _parser() -> argparse.ArgumentParser:
     rag.add_argument("--endpoint-name", required=True)
     rag.add_argument("--workload-size", default="Medium", help="Small, Medium, Large (default %(default)s)")
     rag.add_argument("--stack", help="needed where several stack files name the endpoint")
-    for command in (tables, both, older, rag):
+    back = commands.add_parser("rollback", help="the version before, in place of the one that runs")
+    back.add_argument("--stack", required=True)
+    for command in (tables, both, older, rag, back):
         command.add_argument("--folder", type=Path, help="of the Pulumi project (default: this checkout's own)")
     return parser
 

@@ -76,8 +76,8 @@ class DeployProject:
             raise DeployError(f"{file} has no {self.key} with model and endpoint; it is no stack file of this project")
         return settings
 
-    def serve(self, model: str, version: str, **entity: str) -> Callable[[], None]:
-        """Write the version, and settings of its served entity, into the stack file; what puts the file back.
+    def alias(self) -> str:
+        """The alias of the only served entity.
 
         Raises:
             DeployError: the file has a split between several entities, or names its version without an alias.
@@ -89,6 +89,15 @@ class DeployProject:
                 f"stack {self.stack} serves {len(entities)} entities{'' if alias else ', by number'}: one call cannot "
                 "say which of them is meant; edit the stack file and run `pulumi up`"
             )
+        return str(alias)
+
+    def serve(self, model: str, version: str, **entity: str) -> Callable[[], None]:
+        """Write the version, and settings of its served entity, into the stack file; what puts the file back.
+
+        Raises:
+            DeployError: the file has a split between several entities, or names its version without an alias.
+        """
+        alias = self.alias()
         file = self.folder / f"Pulumi.{self.stack}.yaml"
         opened, before = self.opened(), file.read_bytes()
         values = {
@@ -107,6 +116,13 @@ class DeployProject:
     def opened(self) -> automation.Stack:
         """The stack, made where it does not exist; the engine and its settings are those of the environment."""
         return automation.create_or_select_stack(self.stack, work_dir=str(self.folder))
+
+    def outputs(self) -> Mapping[str, Any]:
+        """What the last `up` exported. Raises DeployError where the stack cannot be read."""
+        try:
+            return {name: output.value for name, output in self.opened().outputs().items()}
+        except automation.CommandError as error:
+            raise DeployError(f"stack {self.stack} cannot be read: {_last_lines(str(error))}") from None
 
     def client(self) -> WorkspaceClient:
         """The workspace that the stack file pins, else the environment's."""
