@@ -5,7 +5,7 @@ PYTHON ?= $(firstword $(foreach name,python3.11 python3.12 python3,$(shell comma
 ARGUMENTS = $(foreach name,PROJECT STACK DATA EVENTS STOP FORCE,$(if $($(name)),--$(shell echo $(name) | tr A-Z a-z) '$($(name))'))
 
 .DEFAULT_GOAL := help
-.PHONY: up preview policy verify status doctor abort down env test lint bench logs clean help
+.PHONY: up preview policy verify status doctor report abort down env test lint bench logs clean help
 
-up preview policy verify status doctor abort down env test lint bench logs clean help:
+up preview policy verify status doctor report abort down env test lint bench logs clean help:
 	@$(if $(PYTHON),,$(error Python 3.11 or 3.12 is needed and no python3 is on PATH))$(PYTHON) toolchain/bootstrap.py $@ $(ARGUMENTS)

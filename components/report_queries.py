@@ -101,7 +101,7 @@ FROM {table.sql}
 WHERE drift_type = '{drift_type}' AND granularity = '{_text(granularity)}' AND slice_key IS NULL
   AND column_name <> '{WHOLE_TABLE}'
   AND window.start >= current_date() - INTERVAL {days} DAYS
-GROUP BY window.start, column_name
+GROUP BY window_start, column_name
 ORDER BY window_start, column_name"""
 
 
@@ -120,6 +120,21 @@ WHERE column_name = '{WHOLE_TABLE}' AND log_type = 'INPUT' AND granularity = '{_
   AND slice_key IS NULL
   AND window.start >= current_date() - INTERVAL {days} DAYS
 ORDER BY window_start, model_id"""
+
+
+def identifiers(table: ThreePartName, *, model_column: str, granularity: str, days: int) -> str:
+    """Columns of texts in which most values are their own, such as keys: their distributions say nothing.
+
+    Args:
+        table: the profile metrics table.
+    """
+    return f"""SELECT column_name
+FROM {table.sql}
+WHERE log_type = 'INPUT' AND granularity = '{_text(granularity)}' AND slice_key IS NULL
+  AND column_name <> '{WHOLE_TABLE}' AND data_type = 'string' AND {_measure(model_column)} <> '*'
+  AND window.start >= current_date() - INTERVAL {days} DAYS
+GROUP BY column_name
+HAVING sum(distinct_count) > 0.5 * sum(count)"""
 
 
 def decisions(journal: ThreePartName, *, days: int) -> str:

@@ -1,4 +1,4 @@
-"""`make verify`, `make status`, `make doctor`: `python -m apps.ops` in the shell that a stack needs."""
+"""`make verify`, `make status`, `make doctor`, `make report`: apps in the shell that a stack needs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ def operate(command: str, request: Request, steps: Steps) -> None:
     """
     project = find_project(request.layout, request.project)
     environ = _environment(command, request, steps)
-    arguments = ["-m", "apps.ops", command, "--project", str(project.folder), "--stack", request.stack]
+    module = ["apps.report"] if command == "report" else ["apps.ops", command]
+    arguments = ["-m", *module, "--project", str(project.folder), "--stack", request.stack]
     with steps.step(command):
         code = subprocess.run(
             [str(request.layout.python), *arguments], cwd=request.layout.root, env=environ, check=False
@@ -38,5 +39,5 @@ def _environment(command: str, request: Request, steps: Steps) -> Mapping[str, s
 
 
 OPERATIONS: Mapping[str, Callable[[Request, Steps], None]] = {
-    name: partial(operate, name) for name in ("verify", "status", "doctor")
+    name: partial(operate, name) for name in ("verify", "status", "doctor", "report")
 }
