@@ -27,7 +27,7 @@ COMMANDS = {
     "verify": "the deployed stack against its outputs, what differs and how to mend it (docs/operations.md)",
     "status": "what is deployed and how it is, on one screen",
     "doctor": "what has to be there before a stack is set up",
-    "report": "write what the deployed stack did as a page and plots: .local/report/<project>-<stack>/ (docs/report.md)",
+    "report": "what the deployed stack did, as a page and plots in .local/report/<project>-<stack> (docs/report.md)",
     "abort": "end the release that is at work: its next poll puts back what ran before",
     "down": "destroy the stack (STOP=1: stop the embedded workspace too)",
     "env": 'print shell lines: eval "$(make -s env)" gives a shell where pulumi, databricks-sdk and mlflow work',
