@@ -9,6 +9,7 @@ from .aio import AsyncPredictionClient
 from .answers import PredictionError, Predictions, RequestRefusedError
 from .credentials import CredentialsError, authorization
 from .endpoint import PredictionClient
+from .fallback import FallbackClient, entity_url
 from .fares import FareRequest, rounded_dropoff_datetime, rounded_pickup_datetime
 from .outputs import OutputsError, ServingOutputs
 from .retries import RetryPolicy
@@ -17,6 +18,7 @@ from .sources import outputs_from_automation, outputs_from_cli, outputs_from_jso
 __all__ = [
     "AsyncPredictionClient",
     "CredentialsError",
+    "FallbackClient",
     "FareRequest",
     "OutputsError",
     "PredictionClient",
@@ -26,6 +28,7 @@ __all__ = [
     "RetryPolicy",
     "ServingOutputs",
     "authorization",
+    "entity_url",
     "outputs_from_automation",
     "outputs_from_cli",
     "outputs_from_json",
