@@ -84,6 +84,19 @@ class FeatureLookup:
 
 
 @dataclass(frozen=True, kw_only=True)
+class OnDemandFeature:
+    """A column that a Python function of Unity Catalog makes of others, for each request anew.
+
+    `function` is its full name; `arguments` say which column each parameter gets; `data_type` is what it returns.
+    """
+
+    name: str
+    function: str
+    arguments: Mapping[str, str]
+    data_type: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class FeatureSpec:
     """What a model needs from its caller and from feature tables.
 
@@ -92,6 +105,7 @@ class FeatureSpec:
 
     inputs: Sequence[Input]
     lookups: Sequence[FeatureLookup]
+    on_demand: Sequence[OnDemandFeature] = ()
 
     def __post_init__(self) -> None:
         names = [*(column.name for column in self.inputs), *self.feature_names]
@@ -108,6 +122,15 @@ class FeatureSpec:
                     f"The lookup in {lookup.table_name} needs {', '.join(sorted(keys - sent))}, which the caller does "
                     f"not send (inputs: {', '.join(sorted(sent))}). Add it to the inputs with include=False."
                 )
+        known = {*sent, *self._looked_up}
+        for feature in self.on_demand:
+            unknown = sorted(set(feature.arguments.values()) - known)
+            if unknown:
+                raise PipelineError(
+                    f"Feature {feature.name} is made of {', '.join(unknown)}, which neither the caller sends nor a "
+                    f"feature before it is called (there are {', '.join(sorted(known))})."
+                )
+            known.add(feature.name)
 
     @property
     def model_columns(self) -> list[str]:
@@ -116,13 +139,21 @@ class FeatureSpec:
 
     @property
     def feature_names(self) -> list[str]:
-        """What the looked-up features are called for the model, in order."""
+        """What looked-up and computed features are called for the model, in order."""
+        return [*self._looked_up, *(feature.name for feature in self.on_demand)]
+
+    @property
+    def _looked_up(self) -> list[str]:
         return [lookup.output_name(feature) for lookup in self.lookups for feature in lookup.features]
 
     def document(self, workspace_id: int) -> dict[str, object]:
         """`feature_spec.yaml` as the library would write it."""
-        # The library orders columns for evaluation: inputs by name, then features by name.
-        in_order = sorted(column.name for column in self.inputs) + sorted(self.feature_names)
+        # The library orders columns for evaluation: inputs by name, then features by name; functions as soon as what
+        # they are made of is there, those that need no lookup before the lookups.
+        in_order = [*sorted(column.name for column in self.inputs)]
+        in_order += self._computed_from(in_order)
+        in_order += sorted(self._looked_up)
+        in_order += self._computed_from(in_order)
         order = {name: place for place, name in enumerate(in_order)}
         columns: list[dict[str, object]] = []
         for column in self.inputs:
@@ -144,14 +175,34 @@ class FeatureSpec:
                 }
                 entry |= {"data_type": data_type, "topological_ordering": order[name], "source": "feature_store"}
                 columns.append({name: entry})
+        for computed in self.on_demand:
+            entry = {"udf_name": computed.function, "input_bindings": dict(computed.arguments)}
+            entry |= {"data_type": computed.data_type, "topological_ordering": order[computed.name]}
+            columns.append({computed.name: entry | {"source": "on_demand_feature"}})
+        functions = sorted({computed.function for computed in self.on_demand})
         tables = {lookup.table_name: lookup.table_id for lookup in self.lookups}
         return {
             "input_columns": columns,
             "workspace_id": str(workspace_id),
             "feature_store_client_version": _CLIENT_VERSION,
             "input_tables": [{name: {"table_id": tables[name]}} for name in sorted(tables)],
+            **({"input_functions": [{name: {}} for name in functions]} if functions else {}),
             "serialization_version": _SERIALIZATION_VERSION,
         }
+
+    def _computed_from(self, known: Sequence[str]) -> list[str]:
+        """Computed features that can be made of what is known, and were not before; by name, each after its inputs."""
+        there, made = set(known), list[str]()
+        while True:
+            ready = sorted(
+                feature.name
+                for feature in self.on_demand
+                if feature.name not in there and set(feature.arguments.values()) <= there
+            )
+            if not ready:
+                return made
+            made.append(ready[0])
+            there.add(ready[0])
 
     def signature(self, label: str, label_type: str) -> ModelSignature:
         """What the caller must send (the inputs), may send to override a lookup (the features), and gets back."""
@@ -160,6 +211,9 @@ class FeatureSpec:
             ColSpec(_MLFLOW_TYPES[data_type], lookup.output_name(feature), required=False)
             for lookup in self.lookups
             for feature, data_type in lookup.features.items()
+        ]
+        optional += [
+            ColSpec(_MLFLOW_TYPES[feature.data_type], feature.name, required=False) for feature in self.on_demand
         ]
         return ModelSignature(
             inputs=Schema([*required, *optional]),

@@ -12,10 +12,11 @@ from workspace.app import build_app
 from workspace.clock import Clock
 from workspace.console import Console
 from workspace.dashboards import Dashboards
+from workspace.errors import ApiError
 from workspace.faults import FaultInjector, Faults, StaleReads
 from workspace.feature_store.routes import FeatureStore
 from workspace.files import Files, WorkspaceObjects
-from workspace.http import Service
+from workspace.http import Json, Service
 from workspace.identity import OWNER, Identity, current_caller
 from workspace.jobs import Jobs, RunAs, Surroundings
 from workspace.lakebase import Lakebase
@@ -57,7 +58,15 @@ def assemble(state: State) -> Starlette:
     dashboards = Dashboards(state, clock, workspace_objects.files.object_type)
     features = FeatureStore(state, catalog, clock)
     lakebase = Lakebase(state, catalog, features, clock)
-    serving = Serving(state, catalog, mlflow, features, clock, secrets.value)
+
+    def function_of_creator(creator: str, full_name: str) -> Json:
+        caller = identity.caller(creator)
+        if caller is None:
+            raise ApiError(403, "PERMISSION_DENIED", f"'{creator}', who created the endpoint, is not there any more.")
+        catalog.privileges.require(caller, "EXECUTE", FUNCTION, full_name)
+        return sql.function(full_name)
+
+    serving = Serving(state, catalog, mlflow, features, clock, secrets.value, function_of_creator)
     run_as = RunAs(clock, identity.caller, identity.issue_token, lambda: process.address(state.folder))
     vector_search = VectorSearch(state, clock, settings, catalog.tables, catalog.containers.schema, run_as)
     catalog.add_contents(vector_search.contents())

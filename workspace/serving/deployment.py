@@ -12,12 +12,12 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from workspace.clock import Clock
 from workspace.errors import ApiError
 from workspace.http import Json
-from workspace.serving.entity import Entity, OnlineSource, RetiredError, SecretOf
+from workspace.serving.entity import Entity, OnlineSource, RetiredError, SecretOf, no_function
 from workspace.serving.external import ExternalEntity
 from workspace.serving.live import Gateway, Live, Served
 from workspace.serving.process import DeploymentError
@@ -40,6 +40,8 @@ class ModelFiles(Protocol):
     def folder(self) -> Path: ...
 
 
+CreatorsFunction = Callable[[str, str], Mapping[str, Any]]
+"""A function of Unity Catalog, by who created the endpoint and its full name; ApiError where that may not call it."""
 ModelVersionOf = Callable[[str, str], ModelFiles]
 
 
@@ -56,7 +58,9 @@ class Deployments:
         settings: Settings,
         clock: Clock,
         on_live: Callable[[Json], None] = lambda _endpoint: None,
+        function: CreatorsFunction = lambda _creator, full_name: no_function(full_name),
     ) -> None:
+        self._function = function
         self._on_live = on_live
         self._clock = clock
         self._store = store
@@ -162,6 +166,7 @@ class Deployments:
                 self._secret,
                 self._clock,
                 lookup_seconds=lambda: self._settings.get("online_lookup_seconds"),
+                function=lambda full_name: self._function(str(endpoint["creator"]), full_name),
             )
         self._every.add(entity)
         return entity

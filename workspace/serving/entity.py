@@ -8,11 +8,13 @@ import re
 import shutil
 import threading
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from workspace.clock import Clock
+from workspace.errors import ApiError, not_found
 from workspace.http import Json
 from workspace.serving.environment import unmet_requirements
 from workspace.serving.feature_spec import FeatureSetupError, feature_data, read_spec
@@ -31,6 +33,12 @@ REQUEST_SECONDS = 297.0
 
 OnlineSource = Callable[[str], Path | None]
 SecretOf = Callable[[str, str], str | None]
+FunctionOf = Callable[[str], Mapping[str, Any]]
+"""A function of Unity Catalog by its full name, for who created the endpoint; ApiError where it may not be called."""
+
+
+def no_function(full_name: str) -> Mapping[str, Any]:
+    raise not_found(f"Function '{full_name}' does not exist.")
 
 
 class RetiredError(Exception):
@@ -53,6 +61,7 @@ class Entity:
         clock: Clock,
         *,
         lookup_seconds: Callable[[], float] = lambda: 0.0,
+        function: FunctionOf = no_function,
     ) -> None:
         self.uid: str = stored["uid"]
         self.name: str = stored["name"]
@@ -66,6 +75,7 @@ class Entity:
         self._online = online
         self._secret = secret
         self._lookup_seconds = lookup_seconds
+        self._function = function
         self._starting = threading.Lock()
         self._counting = threading.Lock()
         self._process: ModelProcess | None = None
@@ -264,6 +274,7 @@ class Entity:
             variables={name: self._resolved(name, value) for name, value in self._stored["environment_vars"].items()},
             concurrency=self.concurrency,
             lookup_seconds=self._lookup_seconds(),
+            functions=self._functions(model),
         )
 
     def _online_sources(self, model: Path) -> dict[str, str]:
@@ -278,6 +289,21 @@ class Entity:
                 "published to an online store. Publish them, then update the endpoint."
             )
         return {table: str(path) for table, path in sources.items()}
+
+    def _functions(self, model: Path) -> dict[str, Mapping[str, Any]]:
+        data = feature_data(model)
+        if data is None:
+            return {}
+        found = {}
+        for name in read_spec(data).functions:
+            try:
+                found[name] = self._function(name)
+            except ApiError as error:
+                raise FeatureSetupError(
+                    f"On-demand feature setup failed for served entity {self.name}: {error.message} "
+                    f"The creator of the endpoint needs EXECUTE on function {name}."
+                ) from error
+        return found
 
     def _resolved(self, name: str, value: str) -> str:
         reference = SECRET.fullmatch(value)

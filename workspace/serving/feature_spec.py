@@ -14,6 +14,8 @@ from typing import Any, Protocol
 
 import yaml
 
+from workspace.serving.on_demand import FunctionError, OnDemandColumn, PythonFunction
+
 LOADER_MODULES = ("databricks.feature_store.", "databricks.feature_engineering.", "databricks.ml_features.")
 SPEC_FILE = "feature_spec.yaml"
 RAW_MODEL = "raw_model"
@@ -44,6 +46,10 @@ class FeatureColumn:
     default: str | None
     order: int
 
+    @property
+    def needs(self) -> tuple[str, ...]:
+        return self.lookup_key
+
 
 @dataclass(frozen=True)
 class FeatureSpec:
@@ -52,10 +58,15 @@ class FeatureSpec:
     model_columns: tuple[str, ...]
     request_columns: tuple[str, ...]
     features: tuple[FeatureColumn, ...]
+    on_demand: tuple[OnDemandColumn, ...] = ()
 
     @property
     def tables(self) -> list[str]:
         return sorted({feature.table for feature in self.features})
+
+    @property
+    def functions(self) -> list[str]:
+        return sorted({column.function for column in self.on_demand})
 
 
 def feature_data(model_folder: Path) -> Path | None:
@@ -69,7 +80,7 @@ def feature_data(model_folder: Path) -> Path | None:
 def read_spec(data_folder: Path) -> FeatureSpec:
     """Raises FeatureSetupError for a spec with parts that are not served here."""
     document = yaml.safe_load((data_folder / SPEC_FILE).read_text())
-    model_columns, request_columns, features = [], [], []
+    model_columns, request_columns, features, on_demand = [], [], [], []
     for position, item in enumerate(document["input_columns"]):
         ((name, column),) = item.items()
         if column.get("include", True):
@@ -88,12 +99,21 @@ def read_spec(data_folder: Path) -> FeatureSpec:
                     order=column.get("topological_ordering", position),
                 )
             )
+        elif column["source"] == "on_demand_feature" and not column.get("literal_arguments"):
+            on_demand.append(
+                OnDemandColumn(
+                    output_name=name,
+                    function=str(column["udf_name"]),
+                    arguments=dict(column.get("input_bindings") or {}),
+                    order=column.get("topological_ordering", position),
+                )
+            )
         else:
             raise FeatureSetupError(
-                f"column '{name}' is an on-demand feature, which the embedded workspace does not compute"
+                f"column '{name}' has source '{column['source']}' in a form that is not computed here"
             )
     ordered = tuple(sorted(features, key=lambda feature: feature.order))
-    return FeatureSpec(tuple(model_columns), tuple(request_columns), ordered)
+    return FeatureSpec(tuple(model_columns), tuple(request_columns), ordered, tuple(on_demand))
 
 
 @dataclass(frozen=True)
@@ -104,13 +124,45 @@ class _Group:
     keys: tuple[tuple[str, str], ...]
     features: tuple[FeatureColumn, ...]
 
+    def fill(self, row: Row) -> None:
+        wanted = [feature for feature in self.features if _missing(row.get(feature.output_name))]
+        if not wanted:
+            return
+        keys = {column: row.get(given) for column, given in self.keys}
+        found = self.rows.lookup(keys, [feature.feature for feature in wanted])
+        for feature in wanted:
+            value = found[feature.feature]
+            row[feature.output_name] = _default(feature) if value is None else value
+
+
+@dataclass(frozen=True)
+class _Computation:
+    """One on-demand feature."""
+
+    column: OnDemandColumn
+    function: PythonFunction
+
+    def fill(self, row: Row) -> None:
+        if _missing(row.get(self.column.output_name)):
+            arguments = {parameter: row.get(bound) for parameter, bound in self.column.arguments.items()}
+            row[self.column.output_name] = self.function(arguments)
+
 
 class FeatureLookup:
     """Turns request rows into the raw model's rows."""
 
-    def __init__(self, spec: FeatureSpec, online: Mapping[str, OnlineRows]) -> None:
+    def __init__(
+        self,
+        spec: FeatureSpec,
+        online: Mapping[str, OnlineRows],
+        functions: Mapping[str, Mapping[str, Any]] | None = None,
+    ) -> None:
+        """`functions` are those of the spec, by name, as their catalog describes them. Raises FeatureSetupError."""
         self._spec = spec
-        self._groups = [_group(features, online) for features in _waves(spec.features)]
+        self._steps = [
+            _computation(wave, functions or {}) if isinstance(wave, OnDemandColumn) else _group(wave, online)
+            for wave in _waves([*spec.features, *spec.on_demand])
+        ]
 
     def model_rows(self, request_rows: Sequence[Mapping[Any, Any]]) -> list[Row]:
         """One row of the raw model's columns for each request row, in the same order.
@@ -127,33 +179,30 @@ class FeatureLookup:
         return [self._one(dict(row)) for row in request_rows]
 
     def _one(self, row: Row) -> Row:
-        for group in self._groups:
-            wanted = [feature for feature in group.features if _missing(row.get(feature.output_name))]
-            if not wanted:
-                continue
-            keys = {column: row.get(given) for column, given in group.keys}
-            found = group.rows.lookup(keys, [feature.feature for feature in wanted])
-            for feature in wanted:
-                value = found[feature.feature]
-                row[feature.output_name] = _default(feature) if value is None else value
+        for step in self._steps:
+            step.fill(row)
         return {name: row[name] for name in self._spec.model_columns}
 
 
-def _waves(features: Sequence[FeatureColumn]) -> list[list[FeatureColumn]]:
-    """Features by table and key, each after the features that its key is looked up from."""
+def _waves(
+    features: Sequence[FeatureColumn | OnDemandColumn],
+) -> list[list[FeatureColumn] | OnDemandColumn]:
+    """Features by table and key, and functions, each after the features that it is made from."""
     outputs = {feature.output_name for feature in features}
     known: set[str] = set()
-    waves: list[list[FeatureColumn]] = []
+    waves: list[list[FeatureColumn] | OnDemandColumn] = []
     remaining = list(features)
     while remaining:
-        ready = [one for one in remaining if all(key not in outputs or key in known for key in one.lookup_key)]
+        ready = [one for one in remaining if all(key not in outputs or key in known for key in one.needs)]
         if not ready:
             names = [feature.output_name for feature in remaining]
             raise FeatureSetupError(f"features {names} are looked up by each other's values")
         grouped: dict[tuple[str, tuple[str, ...]], list[FeatureColumn]] = {}
         for feature in ready:
-            grouped.setdefault((feature.table, feature.lookup_key), []).append(feature)
+            if isinstance(feature, FeatureColumn):
+                grouped.setdefault((feature.table, feature.lookup_key), []).append(feature)
         waves.extend(grouped.values())
+        waves.extend(feature for feature in ready if isinstance(feature, OnDemandColumn))
         known |= {feature.output_name for feature in ready}
         remaining = [feature for feature in remaining if feature not in ready]
     return waves
@@ -174,6 +223,15 @@ def _group(features: list[FeatureColumn], online: Mapping[str, OnlineRows]) -> _
     if unknown:
         raise FeatureSetupError(f"online table of '{table}' has no columns {unknown}; it has {sorted(columns)}")
     return _Group(online[table], tuple(zip(layout.key, lookup_key, strict=True)), tuple(features))
+
+
+def _computation(column: OnDemandColumn, functions: Mapping[str, Mapping[str, Any]]) -> _Computation:
+    try:
+        function = PythonFunction(functions[column.function])
+        function.require(column.arguments)
+    except FunctionError as error:
+        raise FeatureSetupError(f"on-demand feature '{column.output_name}': {error}") from error
+    return _Computation(column, function)
 
 
 def _missing(value: object) -> bool:

@@ -76,12 +76,18 @@ class SlowRows:
         return self._rows.layout()
 
 
-def load(model_folder: Path, online: dict[str, str], lookup_seconds: float = 0.0) -> PyFuncModel:
+def load(
+    model_folder: Path,
+    online: dict[str, str],
+    lookup_seconds: float = 0.0,
+    functions: Mapping[str, Mapping[str, Any]] | None = None,
+) -> PyFuncModel:
     """The model, with its feature lookups where it has them.
 
     Args:
         online: keyed stores by feature table.
         lookup_seconds: what one read of them takes besides.
+        functions: of on-demand features, by name, as their catalog describes them.
     """
     data = feature_data(model_folder)
     if data is None:
@@ -90,7 +96,8 @@ def load(model_folder: Path, online: dict[str, str], lookup_seconds: float = 0.0
     readers: dict[str, OnlineRows] = {table: KeyedReader(Path(path)) for table, path in online.items()}
     if lookup_seconds:
         readers = {table: SlowRows(KeyedReader(Path(path)), lookup_seconds) for table, path in online.items()}
-    wrapped = LookupModel(FeatureLookup(spec, readers), spec.model_columns, load_model(str(data / RAW_MODEL)))
+    lookup = FeatureLookup(spec, readers, functions)
+    wrapped = LookupModel(lookup, spec.model_columns, load_model(str(data / RAW_MODEL)))
     return PyFuncModel(model_meta=Model.load(str(model_folder)), model_impl=wrapped)
 
 
@@ -168,7 +175,7 @@ def main() -> int:
     _, config, _ = frame
     os.chdir(config["folder"])
     try:
-        model = load(Path(config["model"]), config["online"], config["lookup_seconds"])
+        model = load(Path(config["model"]), config["online"], config["lookup_seconds"], config["functions"])
     except Exception as error:  # noqa: BLE001 - a model may raise anything while it loads
         text = traceback.format_exc()
         print(text, file=sys.stderr, flush=True)

@@ -13,6 +13,7 @@ import threading
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from workspace.serving import framing
 
@@ -48,6 +49,8 @@ class Launch:
     concurrency: int
     lookup_seconds: float = 0.0
     """What one read of an online table takes besides."""
+    functions: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Functions of on-demand features, by name, as their catalog describes them."""
 
 
 @dataclass(frozen=True)
@@ -142,6 +145,7 @@ class ModelProcess:
             "online": dict(launch.online),
             "concurrency": launch.concurrency,
             "lookup_seconds": launch.lookup_seconds,
+            "functions": {name: dict(described) for name, described in launch.functions.items()},
         }
         try:
             self._socket.sendall(framing.pack(framing.LOAD, config))

@@ -13,8 +13,8 @@ from workspace.clock import Clock
 from workspace.errors import ApiError, invalid, not_found
 from workspace.http import Call, Json, api
 from workspace.serving.config import check_endpoint_name, read_config
-from workspace.serving.deployment import Deployments
-from workspace.serving.entity import SecretOf
+from workspace.serving.deployment import CreatorsFunction, Deployments
+from workspace.serving.entity import SecretOf, no_function
 from workspace.serving.gateway import BLOCKS, check_limits, payload_table, read_gateway, tracks_usage
 from workspace.serving.inference_table import PAYLOAD, PayloadTables
 from workspace.serving.invocations import Invocations
@@ -67,6 +67,7 @@ class Serving:
         features: OnlineFeatures,
         clock: Clock,
         secret: SecretOf = lambda _scope, _key: None,
+        function: CreatorsFunction = lambda _creator, full_name: no_function(full_name),
     ) -> None:
         settings = Settings(state)
         folder = state.subfolder("serving")
@@ -88,6 +89,7 @@ class Serving:
             settings,
             clock,
             self._track_entities,
+            function,
         )
         self._invocations = Invocations(self._store, self.deployments, self.outbox, self._metrics, clock, *self._ids)
 

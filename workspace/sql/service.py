@@ -104,6 +104,10 @@ class Sql:
             owner=lambda name: str(self._known_function(name)["owner"]),
         )
 
+    def function(self, full_name: str) -> Json:
+        """A function that users define, as it is kept: language, parameters, returns, definition. ApiError 404."""
+        return self._known_function(full_name)
+
     def _known_function(self, full_name: str) -> Json:
         """Raises ApiError 404."""
         found = self._executor.functions.find(full_name)

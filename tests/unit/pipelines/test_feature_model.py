@@ -14,6 +14,8 @@ from databricks.ml_features_common.entities.column_info import ColumnInfo
 from databricks.ml_features_common.entities.feature_column_info import FeatureColumnInfo
 from databricks.ml_features_common.entities.feature_spec import FeatureSpec as LibrarySpec
 from databricks.ml_features_common.entities.feature_table_info import FeatureTableInfo
+from databricks.ml_features_common.entities.function_info import FunctionInfo
+from databricks.ml_features_common.entities.on_demand_column_info import OnDemandColumnInfo
 from databricks.ml_features_common.entities.source_data_column_info import SourceDataColumnInfo
 from databricks.ml_features_common.mlflow_model_constants import (
     FEATURE_LOOKUP_CLIENT_MAJOR_VERSION,
@@ -34,6 +36,7 @@ from pipelines.feature_model import (
     FeatureLookup,
     FeatureSpec,
     Input,
+    OnDemandFeature,
     log_feature_model,
     predict_offline,
 )
@@ -67,6 +70,18 @@ GENERAL = FeatureSpec(
         ),
     ],
 )
+COMPUTED = FeatureSpec(
+    inputs=GENERAL.inputs,
+    lookups=GENERAL.lookups,
+    on_demand=[
+        # One of what the caller sends, one of what is looked up, one of both and of the first.
+        OnDemandFeature(name="per_mile", function="c.s.per_mile", arguments={"miles": "distance"}, data_type="double"),
+        OnDemandFeature(name="busy", function="c.s.busy", arguments={"trips": "trips"}, data_type="boolean"),
+        OnDemandFeature(
+            name="all", function="c.s.mix", arguments={"a": "per_mile", "b": "zone_mean"}, data_type="double"
+        ),
+    ],
+)
 TAXI = train.feature_spec("c.s", {table.name: f"id-{table.name}" for table in FEATURE_TABLES})
 
 
@@ -79,11 +94,14 @@ def written_by_the_library(spec: FeatureSpec, workspace_id: int, folder: Path) -
             name = lookup.output_name(feature)
             info = FeatureColumnInfo(lookup.table_name, feature, list(lookup.lookup_key), name, at)
             columns.append(ColumnInfo(info, True, data_type))
+    for made in spec.on_demand:
+        on_demand = OnDemandColumnInfo(made.function, dict(made.arguments), made.name)
+        columns.append(ColumnInfo(on_demand, True, made.data_type))
     tables = sorted({(lookup.table_name, lookup.table_id) for lookup in spec.lookups})
     library = LibrarySpec(
         column_infos=assign_topological_ordering(columns),
         table_infos=[FeatureTableInfo(table_name, table_id) for table_name, table_id in tables],
-        function_infos=[],
+        function_infos=[FunctionInfo(name) for name in sorted({made.function for made in spec.on_demand})],
         workspace_id=workspace_id,
         feature_store_client_version="0.18.2",
         serialization_version=LibrarySpec.SERIALIZATION_VERSION_NUMBER,
@@ -107,10 +125,22 @@ def tracking(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     mlflow.set_tracking_uri(before)
 
 
-@pytest.mark.parametrize("spec", [GENERAL, TAXI], ids=["general", "taxi"])
+@pytest.mark.parametrize("spec", [GENERAL, COMPUTED, TAXI], ids=["general", "computed", "taxi"])
 def test_the_spec_is_the_librarys_own_text(spec: FeatureSpec, tmp_path: Path) -> None:
     ours = yaml.safe_dump(spec.document(900800700600), sort_keys=False, default_flow_style=False, allow_unicode=True)
     assert ours == written_by_the_library(spec, 900800700600, tmp_path)
+
+
+def test_a_computed_feature_of_what_nobody_sends_or_looks_up_is_refused() -> None:
+    made = OnDemandFeature(name="x", function="c.s.x", arguments={"a": "nowhere"}, data_type="double")
+    with pytest.raises(PipelineError, match="Feature x is made of nowhere, which neither the caller sends"):
+        FeatureSpec(inputs=GENERAL.inputs, lookups=GENERAL.lookups, on_demand=[made])
+
+
+def test_computed_features_may_be_sent_too_and_stand_last_in_the_model() -> None:
+    inputs = COMPUTED.signature("fare", "double").inputs
+    assert [column.name for column in inputs if not column.required][-3:] == ["per_mile", "busy", "all"]
+    assert COMPUTED.model_columns[-3:] == ["per_mile", "busy", "all"]
 
 
 def test_the_librarys_constants_are_ours() -> None:
