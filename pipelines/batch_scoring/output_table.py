@@ -35,7 +35,7 @@ def ensure(workspace: WorkspaceClient, warehouse: SqlRunner, table: str, columns
     except NotFound:
         declared = ", ".join(f"`{name}` {kind}" for name, kind in columns.items())
         warehouse.run(
-            f"CREATE TABLE IF NOT EXISTS {_quoted(table)} ({declared}) PARTITIONED BY ({DAY}) "
+            f"CREATE TABLE IF NOT EXISTS {quoted(table)} ({declared}) PARTITIONED BY ({DAY}) "
             "TBLPROPERTIES ('delta.enableChangeDataFeed' = 'true')"
         )
         return []
@@ -53,9 +53,10 @@ def ensure(workspace: WorkspaceClient, warehouse: SqlRunner, table: str, columns
     added = [name for name in columns if name.lower() not in there]
     if added:
         declared = ", ".join(f"`{name}` {columns[name]}" for name in added)
-        warehouse.run(f"ALTER TABLE {_quoted(table)} ADD COLUMNS ({declared})")
+        warehouse.run(f"ALTER TABLE {quoted(table)} ADD COLUMNS ({declared})")
     return added
 
 
-def _quoted(table: str) -> str:
+def quoted(table: str) -> str:
+    """A table's name as statements take it, whatever is in it."""
     return ".".join(f"`{part}`" for part in table.split("."))

@@ -17,7 +17,7 @@ from pipelines.batch_scoring.version import ModelFiles, Version, download, resol
 from pipelines.errors import PipelineError
 from pipelines.on_demand import spark_function
 from pipelines.progress import Progress
-from pipelines.sql import Warehouse, find_warehouse
+from pipelines.sql import SqlRunner, Warehouse, find_warehouse
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -80,12 +80,12 @@ def score(
     if added:
         said.say("schema", f"{request.output_table} has new columns: {', '.join(added)}")
     mine = fn.col(output_table.RUN) == request.run_id
-    before = spark.table(request.output_table).where(mine).count()
+    before = _count(warehouse, request)
     said.say("scoring", f"{request.input_table}: {', '.join(given)}; {len(model_columns)} columns for the model")
     # Appends, and takes back what an earlier try of this very run has written: one commit, whole or not at all.
     _fitting(tracked, spark.table(request.output_table)).writeTo(request.output_table).overwrite(mine)
     seconds = time.monotonic() - started
-    count = spark.table(request.output_table).where(mine).count()
+    count = _count(warehouse, request)
     summary = Summary(
         model=request.model,
         model_version=version.number,
@@ -97,6 +97,13 @@ def score(
     )
     said.say("written", str(summary))
     return summary
+
+
+def _count(warehouse: SqlRunner, request: BatchRequest) -> int:
+    """Rows of this run in the output table, as everybody else sees it."""
+    table = output_table.quoted(request.output_table)
+    statement = f"SELECT count(*) AS n FROM {table} WHERE {output_table.RUN} = :run"  # noqa: S608 - a checked name
+    return int(str(warehouse.run(statement, {"run": request.run_id}).only_row()["n"]))
 
 
 def _with_features(

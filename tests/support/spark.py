@@ -1,0 +1,44 @@
+"""Spark in the test's own process, over a workspace of its own."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tests.support.server import WorkspaceServer
+from workspace.spark import LocalSpark
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+# Far from UTC and not by whole hours: whoever forgets the zone is seen.
+ZONE = "Asia/Kathmandu"
+
+
+@contextmanager
+def spark_over(server: WorkspaceServer, folder: Path) -> Iterator[SparkSession]:
+    """A session as a task on a cluster has it; with the server's credentials in the environment, as a task has them."""
+    variables = {
+        **LocalSpark(lambda: ["main"]).variables(folder, {"spark.sql.session.timeZone": ZONE}),
+        "DATABRICKS_HOST": server.host,
+        "DATABRICKS_TOKEN": server.token,
+        "MLFLOW_TRACKING_URI": "databricks",
+        "MLFLOW_REGISTRY_URI": "databricks-uc",
+    }
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    from pyspark.sql import SparkSession
+
+    session = SparkSession.builder.getOrCreate()
+    try:
+        yield session
+    finally:
+        session.stop()
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
