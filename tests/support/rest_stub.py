@@ -73,6 +73,9 @@ class RestStub:
     endpoints: dict[str, list[Json]] = field(default_factory=dict)
     sync_states: list[list[str]] = field(default_factory=lambda: [["COMPLETED"]])
     """Of a new pipeline: updates, newest first, as seen by one read after the other; the last stays."""
+    jobs: dict[str, list[list[str]]] = field(default_factory=dict)
+    """By id, for each of its runs to come: the states that are seen one after the other, the last being the result."""
+    runs_started: list[Json] = field(default_factory=list)
     rows: Json = field(default_factory=dict)
     """What a SQL statement answers: `columns` as name to type, `rows` as lists of texts."""
     answer: Responder = field(default=lambda _: (200, {"predictions": [1.0]}))
@@ -317,8 +320,43 @@ def _next(script: list[Any]) -> Any:
 
 _UC = "/api/2.1/unity-catalog"
 _FS = "/api/2.0/feature-store"
+
+
+def _job(stub: RestStub, request: Received) -> Reply:
+    job = request.query["job_id"]
+    return (200, {"job_id": int(job)}) if job in stub.jobs else absent(f"Job {job}")
+
+
+def _run_now(stub: RestStub, request: Received) -> Reply:
+    known = [one for one in stub.runs_started if one["idempotency_token"] == request.body["idempotency_token"]]
+    if not known:
+        if str(request.body["job_id"]) not in stub.jobs:
+            return absent(f"Job {request.body['job_id']}")
+        stub.runs_started.append(request.body)
+    return 200, {"run_id": 70 + (stub.runs_started.index(known[0]) + 1 if known else len(stub.runs_started))}
+
+
+def _run(stub: RestStub, request: Received) -> Reply:
+    number = int(request.query["run_id"])
+    states = stub.jobs[str(stub.runs_started[number - 71]["job_id"])][number - 71]
+    seen = states.pop(0) if len(states) > 1 else states[0]
+    is_over = len(states) == 1 and seen not in ("PENDING", "RUNNING")
+    state: Json = {"life_cycle_state": seen, "state_message": ""}
+    if is_over:
+        state = {"life_cycle_state": "TERMINATED", "result_state": seen, "state_message": "as scripted"}
+    return 200, {"run_id": number, "state": state, "tasks": [{"task_key": "publish", "run_id": 900, "state": state}]}
+
+
+def _run_output(_: RestStub, __: Received) -> Reply:
+    return 200, {"error": "Access denied for user 'writer'"}
+
+
 _ROUTES: list[tuple[str, str, Callable[..., Reply]]] = [
     ("GET", "/api/2.0/preview/scim/v2/Me", _me),
+    ("GET", "/api/2.2/jobs/get", _job),
+    ("POST", "/api/2.2/jobs/run-now", _run_now),
+    ("GET", "/api/2.2/jobs/runs/get", _run),
+    ("GET", "/api/2.2/jobs/runs/get-output", _run_output),
     ("GET", f"{_UC}/models/([^/]+)", _model),
     ("GET", f"{_UC}/models/([^/]+)/versions/(\\d+)", _version),
     ("GET", f"{_UC}/models/([^/]+)/aliases/([^/]+)", _get_alias),
