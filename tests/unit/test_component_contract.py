@@ -22,6 +22,7 @@ from components.alerts import (
 )
 from components.dashboard import DashboardDriftArgs, DashboardPermission, ServingDashboard, ServingDashboardArgs
 from components.dashboard_content import DatasetArgs, WidgetArgs
+from components.external_store import ExternalOnlineStore, ExternalOnlineStoreArgs, StoreLoginArgs, StoreTlsArgs
 from components.job import ClusterArgs, EnvironmentArgs, JobPermission, WorkflowJob, WorkflowJobArgs
 from components.job_tasks import (
     AfterArgs,
@@ -50,6 +51,7 @@ from components.workflow import MlWorkflow, MlWorkflowArgs
 from tests.unit import (
     test_alerts,
     test_dashboard,
+    test_external_store,
     test_model_registration,
     test_monitor,
     test_online_features,
@@ -63,6 +65,7 @@ from tests.unit.recording import record
 
 ROOT = Path(__file__).parents[2]
 BUILDERS: dict[str, Callable[[pulumi.ResourceOptions], pulumi.ComponentResource]] = {
+    "ExternalOnlineStore": lambda opts: ExternalOnlineStore("one", test_external_store.args(), opts),
     "FeatureOnlineStore": lambda opts: FeatureOnlineStore("one", FeatureOnlineStoreArgs(name="store"), opts),
     "FeatureOnlineTable": lambda opts: FeatureOnlineTable(
         "one", test_online_features.table_args(readers=["sp-serving"]), opts
@@ -90,6 +93,9 @@ ARGUMENTS = [
     RetrievalIndexArgs,
     DeltaSyncArgs,
     DirectAccessArgs,
+    ExternalOnlineStoreArgs,
+    StoreLoginArgs,
+    StoreTlsArgs,
     FeatureOnlineStoreArgs,
     FeatureOnlineTableArgs,
     ServingEndpointArgs,
