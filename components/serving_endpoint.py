@@ -72,6 +72,8 @@ class ServingEndpointArgs:
     """
     run_as: pulumi.Input[str] | None = None
     """Principal that gets EXECUTE on the served models; none is granted when left out."""
+    functions: Sequence[str] = ()
+    """Unity Catalog functions that on-demand features of the models call; `run_as` gets EXECUTE on them."""
     timeout: str = "45m"
     """How long the endpoint may take to be created or updated, in Pulumi's duration form (`30m`)."""
     route_optimized: bool = False
@@ -170,15 +172,17 @@ class ServingEndpoint(pulumi.ComponentResource):
         if args.run_as is None:
             return []
         models = sorted({entity.model for entity in args.served_entities if not isinstance(entity, ExternalModelArgs)})
+        objects = [*(("model", model) for model in models), *(("function", one) for one in sorted(set(args.functions)))]
         return [
             databricks.Grant(
-                f"{name}-execute-{ThreePartName.parse(model).name}",
-                model=model,
+                f"{name}-execute-{'' if kind == 'model' else 'function-'}{ThreePartName.parse(full_name).name}",
+                model=full_name if kind == "model" else None,
+                function=full_name if kind == "function" else None,
                 principal=args.run_as,
                 privileges=["EXECUTE"],
                 opts=pulumi.ResourceOptions(parent=self),
             )
-            for model in models
+            for kind, full_name in objects
         ]
 
     def _settings(self, name: str, args: ServingEndpointArgs) -> EndpointSettings | None:

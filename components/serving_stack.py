@@ -352,6 +352,7 @@ def _endpoint_args(plan: ServingPlan) -> ServingEndpointArgs:
         tags=endpoint.tags,
         permissions=endpoint_permissions(config),
         run_as=config.serving_principal,
+        functions=config.model.functions,
         timeout=config.defaults.endpoint_timeout,
         route_optimized=endpoint.route_optimized,
         description=endpoint.description,

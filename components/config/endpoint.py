@@ -63,6 +63,13 @@ class ModelConfig(Section):
             "out. false is for models that get their features in another way."
         ),
     )
+    functions: list[Filled] = Field(
+        default_factory=list,
+        description=(
+            "Functions, by three-part name, that the model's on-demand features call; the serving principal gets "
+            "EXECUTE on them."
+        ),
+    )
     consumers: dict[str, str] = Field(
         default_factory=dict,
         description=(
@@ -78,6 +85,11 @@ class ModelConfig(Section):
     @classmethod
     def _three_parts(cls, value: str) -> str:
         return str(ThreePartName.parse(value))
+
+    @field_validator("functions")
+    @classmethod
+    def _functions(cls, value: list[str]) -> list[str]:
+        return [str(ThreePartName.parse(name, what="function")) for name in value]
 
     @field_validator("aliases")
     @classmethod

@@ -9,6 +9,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from components.config import MonitorConfig, StackConfig
+from components.config.batch import CONSUMER, BatchConfig
 from components.config.fields import Cron, Email, Filled, Section
 
 GRANULARITY = "1 day"
@@ -127,9 +128,12 @@ class ChurnConfig(StackConfig):
         description="Features that the monitor needs and requests leave out; columns of the first feature table.",
     )
     drift: DriftResponseConfig | None = Field(default=None, description="The job that answers drift; none if left out.")
+    batch: BatchConfig | None = Field(default=None, description="The job that scores in bulk; none if left out.")
 
     def _problems(self) -> Iterator[str]:
         yield from super()._problems()
+        if self.batch is not None and CONSUMER not in self.model.consumers:
+            yield f"batch: nothing says which version it asks; add model.consumers: {{{CONSUMER}: <alias>}}"
         if self.monitor is None and (self.drift is not None or self.monitored_features):
             yield "drift, monitoredFeatures: both read or fill the monitored table, and there is none; add monitor"
         elif self.monitor is not None and self.drift is not None:

@@ -97,6 +97,12 @@ def test_the_serving_identity_may_execute_each_model_once() -> None:
     assert (grant["model"], grant["principal"], grant["privileges"]) == (MODEL, "sp-serving", ["EXECUTE"])
 
 
+def test_the_serving_identity_may_execute_the_functions_of_on_demand_features() -> None:
+    made = build(functions=["main.f.per_mile", "main.f.busy", "main.f.busy"])
+    grants = {grant.get("function"): (grant["principal"], grant["privileges"]) for grant in made.of_type(":Grant")}
+    assert grants == dict.fromkeys([None, "main.f.busy", "main.f.per_mile"], ("sp-serving", ["EXECUTE"]))
+
+
 def test_tags_are_in_a_stable_order() -> None:
     assert build().one(":ModelServing")["tags"] == [
         {"key": "environment", "value": "staging"},
