@@ -117,8 +117,8 @@ def _make_tables(sql: Warehouse) -> pd.DataFrame:
         "PRIMARY KEY (customer, at TIMESERIES)) TBLPROPERTIES ('delta.enableChangeDataFeed' = 'true')"
     )
     values = ", ".join(
-        f"('{row.customer}', TIMESTAMP'{row.at:%Y-%m-%d %H:%M:%S}', {row.spend}, {int(row.visits)})"  # type: ignore[str-format]
-        for row in history.itertuples()
+        f"('{row['customer']}', TIMESTAMP'{row['at']:%Y-%m-%d %H:%M:%S}', {row['spend']}, {row['visits']:.0f})"
+        for row in history.to_dict("records")
     )
     sql.execute(f"INSERT INTO history VALUES {values}")
     sql.execute(
@@ -303,7 +303,7 @@ def test_the_endpoint_gives_the_same_answers(scene: Scene) -> None:
             PublishSpec(online_store="scores", online_table_name=f"{SCHEMA}.{table}_online", publish_mode=mode),
         )
     for table in ("history", "regions"):
-        _until(lambda table=table: scene.client.tables.get(f"{SCHEMA}.{table}_online").columns)  # type: ignore[misc]
+        _until(lambda table=table: scene.client.tables.get(f"{SCHEMA}.{table}_online").columns)
     _serve(scene.client, ENDPOINT)
     newest = [{"customer": c, "at": "2026-12-01", "region": number % 3} for number, c in enumerate(CUSTOMERS)]
     answer = scene.client.serving_endpoints.query(
@@ -441,7 +441,7 @@ def test_a_task_on_a_cluster_reads_and_writes_what_its_principal_may(scene: Scen
         ],
     }
     job = client.api_client.do("POST", "/api/2.2/jobs/create", body=body)
-    run = waited(client, client.jobs.run_now(job["job_id"]).bind()["run_id"])  # type: ignore[index]
+    run = waited(client, client.jobs.run_now(job["job_id"]).bind()["run_id"])
     found = client.jobs.get_run_output((run.tasks or [])[0].run_id or 0)
     assert task_results(run) == {"look": RunResultState.SUCCESS}, found.error
     said = [line for line in (found.logs or "").splitlines() if line.startswith(("sees", "lists", "REFUSED"))]
