@@ -124,7 +124,9 @@ class MariaDb:
         """
         done = self._client("--batch", text=text)
         if done.returncode:
-            raise ToolchainError(f"the database server refused its set-up: {done.stderr.strip()}")
+            # The client repeats the statement above the error, and a statement may hold a password.
+            words = [line for line in done.stderr.splitlines() if line.startswith("ERROR")]
+            raise ToolchainError(f"the database server refused its set-up: {' '.join(words) or 'it does not say why'}")
         return done.stdout
 
     def _answers(self) -> bool:
