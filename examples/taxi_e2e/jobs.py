@@ -79,7 +79,7 @@ def workflow_args(config: TaxiE2eConfig) -> MlWorkflowArgs:
                 config,
                 FEATURES,
                 [_task(config, "GenerateAndWriteFeatures")],
-                {"force": "false"},
+                {"force": "false", "online_store": config.online_store.name},
                 cron=jobs.feature_cron,
             ),
             TRAINING: _job(
