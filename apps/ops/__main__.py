@@ -1,4 +1,4 @@
-"""`python -m apps.ops {verify,status,doctor} --stack <stack>`: the result on stdout, as text or as JSON.
+"""`python -m apps.ops {verify,status,doctor,adopt} --stack <stack>`: the result on stdout, as text or as JSON.
 
 Exit code 0: all is well. 1: something is wrong. 2: nothing could be looked at, and stderr says why. 3: nothing is wrong
 as far as is known, and something is not known.
@@ -11,6 +11,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from apps.ops.adopt import adopt, next_steps
 from apps.ops.doctor import doctor
 from apps.ops.findings import NOT_RUN, PASSED, OpsError, as_json, as_text, exit_code
 from apps.ops.stack import StackFile, outputs_of_file
@@ -27,6 +28,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.command == "doctor":
             findings = doctor(file, tools=options.tool)
             print(as_json("doctor", file.stack, findings) if options.json else as_text(findings))
+            return exit_code(findings)
+        if options.command == "adopt":
+            findings = adopt(file, file.client(), options.file)
+            print(as_json("adopt", file.stack, findings) if options.json else as_text(findings))
+            if not options.json:
+                print(next_steps(file, options.file))
             return exit_code(findings)
         outputs = outputs_of_file(options.outputs) if options.outputs else file.outputs()
         asks = options.command == "verify" and not options.no_query
@@ -56,6 +63,7 @@ def _parser() -> argparse.ArgumentParser:
         "verify": "the deployed stack against its outputs; asks the endpoint its smoke query",
         "status": "what is deployed and how it is, on one screen; asks nothing; exit code 0 whenever it could be read",
         "doctor": "what has to be there before a stack is set up",
+        "adopt": "a file for `pulumi import` with what the stack declares and the workspace has already",
     }
     for name, text in texts.items():
         command = commands.add_parser(name, help=text, description=text, allow_abbrev=False)
@@ -64,6 +72,9 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--json", action="store_true", help="one JSON document instead of text")
         if name == "doctor":
             command.add_argument("--tool", action="append", default=[], help="a program that is needed as well")
+        if name == "adopt":
+            command.add_argument("--file", type=Path, default=Path("adopt.json"), help="to write (%(default)s)")
+        if name in ("doctor", "adopt"):
             continue
         command.add_argument(
             "--outputs", type=Path, help="JSON of `pulumi stack output --json`, in place of the engine"
