@@ -32,6 +32,7 @@ from .feature_latency import lookup_gate, lookup_output
 from .inference_table import check_location, gateway_of, inference_table_of
 from .model_files import check_files
 from .monitor import InferenceMonitor
+from .monitored_table import check_columns
 from .online_store import FeatureOnlineStore, FeatureOnlineStoreArgs
 from .online_table import FeatureOnlineTable, FeatureOnlineTableArgs
 from .outputs import export_outputs
@@ -263,6 +264,7 @@ def watch(plan: ServingPlan, served: Served, *, features: FeatureSource | None =
     if config.monitor is not None and endpoint.payload_table is not None:
         schema_id = schema_id_of(config, plan.client) if config.monitor.api == "data_quality" else None
         args = monitor_args(config, config.monitor, endpoint.payload_table, output_schema_id=schema_id)
+        check_columns(args.unpacked_table, args.schema, plan.client)
         monitor = InferenceMonitor(
             "monitor", replace(args, features=features), pulumi.ResourceOptions(depends_on=[endpoint])
         )

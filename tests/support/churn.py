@@ -41,13 +41,22 @@ class Churn:
         """A project that was never deployed, on a running server."""
         return cls(server, new_project("churn", server, folder))
 
-    def configure(self, changes: Mapping[str, Mapping[str, Any]]) -> None:
-        """Have the stack file say otherwise, for the next `up`; by section."""
-        file = self.project.folder / f"Pulumi.{self.project.stack}.yaml"
-        stack = yaml.safe_load(file.read_text())
+    def stack_file(self) -> dict[str, Any]:
+        """What the stack file says, by section."""
+        sections: dict[str, Any] = yaml.safe_load(self._file.read_text())["config"]["churn-serving:serving"]
+        return sections
+
+    def configure(self, changes: Mapping[str, Any]) -> None:
+        """Have the stack file say otherwise, for the next `up`; a section keeps what is not named."""
+        stack = yaml.safe_load(self._file.read_text())
+        sections = stack["config"]["churn-serving:serving"]
         for section, values in changes.items():
-            stack["config"]["churn-serving:serving"].setdefault(section, {}).update(values)
-        file.write_text(yaml.safe_dump(stack, sort_keys=False))
+            sections[section] = {**sections.get(section, {}), **values} if isinstance(values, dict) else values
+        self._file.write_text(yaml.safe_dump(stack, sort_keys=False))
+
+    @property
+    def _file(self) -> Path:
+        return self.project.folder / f"Pulumi.{self.project.stack}.yaml"
 
     def sql(self, statement: str) -> Result:
         return Warehouse(self.server.client(), "local", "main", "churn").run(statement)
