@@ -49,10 +49,29 @@ class BehindConfig(Section):
         return self
 
 
+class ManagedIndexConfig(Section):
+    """The index as a resource of this stack; the pipeline then fills its source table and syncs it (`--no-index`)."""
+
+    endpoint: Filled = Field(default="rag-search", description="Vector search endpoint, which this stack makes too.")
+    source_table: str = Field(description="Three-part name of the table of chunks, with its change data feed on.")
+    primary_key: Filled = "chunk_id"
+    vector_column: Filled = "embedding"
+    dimension: int = Field(ge=1, description="Numbers in a vector; another model's vectors are another index.")
+    continuous: bool = Field(default=False, description="Follow the table all the time, not when the pipeline says so.")
+
+    @field_validator("source_table")
+    @classmethod
+    def _three_parts(cls, value: str) -> str:
+        return str(ThreePartName.parse(value))
+
+
 class RetrievalConfig(Section):
     """Where the chatbot finds its passages, and who turns them into answers."""
 
-    index: str = Field(description="Vector search index, `catalog.schema.index`; the pipeline makes it.")
+    index: str = Field(
+        description="Vector search index, `catalog.schema.index`; the pipeline makes it, unless managedIndex is there."
+    )
+    managed_index: ManagedIndexConfig | None = Field(default=None, description="Make the index with this stack.")
     top_k: int = Field(default=5, ge=1, description="Passages for an answer.")
     embedding: BehindConfig = Field(description="The endpoint that the index was embedded with.")
     llm: BehindConfig = Field(description="The chat endpoint that answers.")
@@ -71,7 +90,7 @@ class RagConfig(ServingConfig):
     """A stack file of this project."""
 
     retrieval: RetrievalConfig
-    assets_dir: str = Field(default="/Workspace/Shared", pattern="^/", description="Folder of the saved query.")
+    assets_dir: str = Field(default="/Workspace/Shared", pattern="^/", description="Folder of query and dashboard.")
 
     def _problems(self) -> Iterator[str]:
         yield from super()._problems()

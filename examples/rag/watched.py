@@ -1,4 +1,6 @@
-"""Who watches the chatbot, beyond what all serving stacks have: the day's summary, and the language model's tokens."""
+"""Who watches the chatbot, beyond what all serving stacks have: the days' summary, as a saved query and a dashboard,
+and the language model's tokens.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +11,7 @@ import pulumi
 from components import databricks
 from components.alert_queries import daily_summary
 from components.alerts import ServingAlerts, ServingAlertsArgs, TrafficAlertArgs
+from components.dashboard import DashboardPermission, ServingDashboard, ServingDashboardArgs
 from components.names import ThreePartName
 from components.serving_endpoint import ServingEndpoint
 from examples.rag.behind import table_of
@@ -27,6 +30,33 @@ def daily_query(config: RagConfig, endpoint: ServingEndpoint) -> databricks.Quer
         warehouse_id=config.warehouse_id,
         parent_path=config.assets_dir,
         opts=pulumi.ResourceOptions(depends_on=[endpoint]),
+    )
+
+
+def traffic_dashboard(config: RagConfig, endpoint: ServingEndpoint) -> ServingDashboard | None:
+    """The same question as a dashboard, for those who look after the endpoint; None where there is no table."""
+    if endpoint.payload_table is None:
+        return None
+    return ServingDashboard(
+        "rag-dashboard",
+        ServingDashboardArgs(
+            title=f"{config.endpoint.name} traffic",
+            payload_table=endpoint.payload_table,
+            warehouse_id=config.warehouse_id,
+            parent_path=config.assets_dir,
+            permissions=[
+                DashboardPermission(
+                    level=entry.level if entry.level == "CAN_MANAGE" else "CAN_READ",
+                    group=entry.group,
+                    user=entry.user,
+                    service_principal=entry.service_principal,
+                )
+                for entry in config.endpoint.permissions
+                # Who only asks the chatbot has no business with its figures.
+                if entry.level != "CAN_QUERY"
+            ],
+        ),
+        pulumi.ResourceOptions(depends_on=[endpoint]),
     )
 
 

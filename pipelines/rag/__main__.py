@@ -46,6 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             warehouse_id=options.warehouse_id or os.environ.get("DATABRICKS_WAREHOUSE_ID"),
             experiment=options.experiment,
             force=options.force,
+            makes_index=not options.no_index,
         )
         run(request, connect(), Progress())
     except (PipelineError, DatabricksError) as error:
@@ -91,6 +92,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--warehouse-id", metavar="ID", help="SQL warehouse (default: DATABRICKS_WAREHOUSE_ID)")
     parser.add_argument("--experiment", metavar="PATH", help="MLflow experiment (default /Shared/<model name>)")
+    parser.add_argument(
+        "--no-index",
+        action="store_true",
+        help="leave the making of the index to the stack (retrieval.managedIndex); one that is there is synced",
+    )
     parser.add_argument("--force", action="store_true", help="make everything anew, new versions too")
     return parser
 

@@ -90,6 +90,26 @@ def ensure_index(
     return found is None
 
 
+def sync_index(workspace: WorkspaceClient, index: str, width: int, patience_seconds: float) -> bool:
+    """Bring an index that somebody else makes in step with its table; whether it is there yet.
+
+    Where it is not, whoever makes it fills it from the table as it is. Raises PipelineError when it is not in step in
+    time, and when it has other vectors.
+    """
+    found = find_index(workspace, index)
+    if found is None:
+        return False
+    deadline = time.monotonic() + patience_seconds
+    _require_width(found, index, width)
+    _wait_ready(workspace, index, deadline)
+    spec = found.delta_sync_index_spec
+    # A continuous one syncs by itself, and refuses to be told to.
+    if spec is None or spec.pipeline_type is not PipelineType.CONTINUOUS:
+        workspace.vector_search_indexes.sync_index(index)
+        _wait_ready(workspace, index, deadline)
+    return True
+
+
 def find_index(workspace: WorkspaceClient, index: str) -> VectorIndex | None:
     """The index, or None where there is none of this name."""
     try:

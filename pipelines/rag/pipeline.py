@@ -10,7 +10,7 @@ from databricks.sdk.errors import NotFound
 
 from pipelines.progress import Progress
 from pipelines.rag.documents import Chunk, chunks_of, digest_of, read_documents
-from pipelines.rag.index import TABLE, ensure_index, find_index, write_chunks
+from pipelines.rag.index import TABLE, ensure_index, find_index, sync_index, write_chunks
 from pipelines.rag.parameters import packages
 from pipelines.rag.request import Request
 from pipelines.schemas import ensure_schema
@@ -78,21 +78,30 @@ def _make(
     else:
         vectors = ask(workspace, request.parameters.embedding_model, texts)
     write_chunks(warehouse, chunks, vectors)
-    created = ensure_index(
-        workspace,
-        request.search_endpoint,
-        request.index,
-        f"{request.full_schema}.{TABLE}",
-        len(vectors[0]),
-        request.patience_seconds,
-    )
+    became = _index(request, workspace, len(vectors[0]))
     warehouse.run(f"ALTER TABLE {TABLE} SET TBLPROPERTIES ('{INDEX_DIGEST}' = '{index_digest}')")
-    progress.say("index", f"{request.index} {'made' if created else 'synced'}, {len(vectors[0])} numbers a vector")
+    progress.say("index", f"{request.index} {became}, {len(vectors[0])} numbers a vector")
     if READER in wanted and READER not in made:
         made[READER] = registrar.reader(wanted[READER])
     if CHATBOT not in made:
         made[CHATBOT] = registrar.chatbot(wanted[CHATBOT])
     return made
+
+
+def _index(request: Request, workspace: WorkspaceClient, width: int) -> str:
+    """Bring the index in step with the table of chunks; what became of it."""
+    if not request.makes_index:
+        there = sync_index(workspace, request.index, width, request.patience_seconds)
+        return "synced" if there else "left to the stack that makes it"
+    made = ensure_index(
+        workspace,
+        request.search_endpoint,
+        request.index,
+        f"{request.full_schema}.{TABLE}",
+        width,
+        request.patience_seconds,
+    )
+    return "made" if made else "synced"
 
 
 def _wanted(request: Request, index_digest: str) -> dict[str, dict[str, str]]:
@@ -119,7 +128,10 @@ def _index_is_fresh(request: Request, workspace: WorkspaceClient, digest: str) -
     except NotFound:
         return False
     found = find_index(workspace, request.index)
-    ready = found is not None and found.status is not None and bool(found.status.ready)
+    if found is None and not request.makes_index:
+        ready = True
+    else:
+        ready = found is not None and found.status is not None and bool(found.status.ready)
     return ready and (table.properties or {}).get(INDEX_DIGEST) == digest
 
 

@@ -23,6 +23,8 @@ class Request:
     warehouse_id: str | None = None
     experiment: str | None = None
     force: bool = False
+    makes_index: bool = True
+    """Whether the index is made where it is missing; an index of somebody else is only synced."""
 
     @property
     def full_schema(self) -> str:
