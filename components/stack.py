@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import pulumi
 from pulumi.runtime import is_config_secret
 
-from .config import ServingConfig, StackConfig
+from .config import PlaceConfig, ServingConfig, StackConfig
 from .config.errors import Config, StackConfigError, parse_stack_config
 from .dynamic.client import SETTINGS, WorkspaceConnectionError, workspace_client
 from .dynamic.errors import WorkspaceError, asking
@@ -35,7 +35,7 @@ def load_stack_config() -> StackConfig: ...
 def load_stack_config(schema: type[Config]) -> Config: ...
 
 
-def load_stack_config(schema: type[ServingConfig] = StackConfig) -> ServingConfig:
+def load_stack_config(schema: type[PlaceConfig] = StackConfig) -> PlaceConfig:
     """The configuration of the stack that is running.
 
     Args:
@@ -108,7 +108,7 @@ def schema_id_of(config: ServingConfig, client: WorkspaceClient) -> str:
     return found.schema_id
 
 
-def _guard_host(config: ServingConfig, stack: str) -> None:
+def _guard_host(config: PlaceConfig, stack: str) -> None:
     pinned = pulumi.Config("databricks").get("host")
     if config.defaults.loopback_only:
         host = workspace_host()

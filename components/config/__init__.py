@@ -26,7 +26,7 @@ from .smoke import (
     SmokeLatencyConfig,
     SmokeQueryConfig,
 )
-from .stack import ServingConfig, StackConfig
+from .stack import PlaceConfig, ServingConfig, StackConfig
 
 __all__ = [
     "NEWEST",
@@ -44,6 +44,7 @@ __all__ = [
     "NotificationsConfig",
     "OnlineStoreConfig",
     "PermissionConfig",
+    "PlaceConfig",
     "PromotedFromConfig",
     "RateLimitConfig",
     "RolloutConfig",

@@ -9,7 +9,7 @@ from typing import Any, TypeVar, get_args, overload
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from .stack import ServingConfig, StackConfig
+from .stack import PlaceConfig, StackConfig
 
 # What other tools and older documents call things that this schema refuses, and the way out.
 RETIRED = {
@@ -32,7 +32,7 @@ _FIXES = {
     "too_short": "; name at least one",
 }
 
-Config = TypeVar("Config", bound=ServingConfig)
+Config = TypeVar("Config", bound=PlaceConfig)
 
 
 class StackConfigError(Exception):
@@ -48,8 +48,8 @@ def parse_stack_config(values: Mapping[str, Any], schema: type[Config], *, where
 
 
 def parse_stack_config(
-    values: Mapping[str, Any], schema: type[ServingConfig] = StackConfig, *, where: str
-) -> ServingConfig:
+    values: Mapping[str, Any], schema: type[PlaceConfig] = StackConfig, *, where: str
+) -> PlaceConfig:
     """The checked configuration of a stack.
 
     Args:

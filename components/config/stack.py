@@ -26,21 +26,12 @@ from .monitor import MonitorConfig
 from .smoke import SmokeConfig
 
 
-class ServingConfig(Section):
-    """One endpoint, the model behind it, and what watches it: what the stack files of all projects have in common."""
+class PlaceConfig(Section):
+    """Where a stack is: what the stack files of all projects have in common."""
 
     environment: Literal["local", "staging", "prod"]
     catalog: Catalog
     schema_name: Schema = Field(alias="schema")
-    warehouse_id: Filled = Field(description="SQL warehouse that creates the monitored table and unpacks requests.")
-    serving_principal: Filled = Field(
-        description="Gets SELECT on online tables and EXECUTE on the model. An endpoint runs as its creator."
-    )
-    model: ModelConfig
-    endpoint: EndpointConfig
-    smoke: SmokeConfig
-    monitor: MonitorConfig | None = None
-    alerts: AlertsConfig | None = None
 
     @model_validator(mode="after")
     def _across_fields(self) -> Self:
@@ -52,18 +43,36 @@ class ServingConfig(Section):
     def defaults(self) -> Environment:
         return ENVIRONMENTS[self.environment]
 
-    @property
-    def scale_to_zero(self) -> bool:
-        """Whether entities that say nothing themselves scale to zero."""
-        stated = self.endpoint.scale_to_zero
-        return self.defaults.scale_to_zero if stated is None else stated
-
     def qualified(self, table: str) -> str:
         """The three-part name of a table that may have been named by its last part."""
         return str(ThreePartName.parse(table if "." in table else f"{self.catalog}.{self.schema_name}.{table}"))
 
     def _problems(self) -> Iterator[str]:
         """Everything that is wrong between fields; a project's own schema adds to it."""
+        yield from ()
+
+
+class ServingConfig(PlaceConfig):
+    """One endpoint, the model behind it, and what watches it."""
+
+    warehouse_id: Filled = Field(description="SQL warehouse that creates the monitored table and unpacks requests.")
+    serving_principal: Filled = Field(
+        description="Gets SELECT on online tables and EXECUTE on the model. An endpoint runs as its creator."
+    )
+    model: ModelConfig
+    endpoint: EndpointConfig
+    smoke: SmokeConfig
+    monitor: MonitorConfig | None = None
+    alerts: AlertsConfig | None = None
+
+    @property
+    def scale_to_zero(self) -> bool:
+        """Whether entities that say nothing themselves scale to zero."""
+        stated = self.endpoint.scale_to_zero
+        return self.defaults.scale_to_zero if stated is None else stated
+
+    def _problems(self) -> Iterator[str]:
+        yield from super()._problems()
         yield from self._alias_problems()
         yield from self._version_problems()
         yield from self._monitor_problems()
