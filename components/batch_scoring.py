@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from . import databricks
 from .config.batch import BatchConfig
 from .job import ClusterArgs, JobPermission, WorkflowJobArgs
 from .job_tasks import NotebookTaskArgs, TaskArgs
@@ -14,6 +16,11 @@ ROLE = "batch"
 TASK = "Batch_scoring"
 TIMEOUT_SECONDS = 4 * 3_600
 # Known when a run starts. A repaired run is the same run with the same start: its rows take the place of its own.
+CODE = (
+    *("__init__.py", "errors.py", "progress.py", "sql.py", "feature_model.py", "on_demand.py"),
+    "batch_scoring/*.py",
+)
+"""Modules of `pipelines` that the notebook imports, directly or through others."""
 OF_THE_RUN: Mapping[str, str] = {"run_id": "{{job.run_id}}", "moment": "{{job.start_time.iso_datetime}}"}
 
 
@@ -29,6 +36,7 @@ def batch_scoring_job(
     warehouse_id: str,
     permissions: Sequence[JobPermission] = (),
     tags: Mapping[str, str] | None = None,
+    more: Mapping[str, str] | None = None,
 ) -> WorkflowJobArgs:
     """One task on one cluster.
 
@@ -41,6 +49,7 @@ def batch_scoring_job(
         warehouse_id: makes the output table and counts in it.
         permissions: who may see, run or manage the job.
         tags: of the job.
+        more: further parameters of the job, which a notebook reads beside those of the request.
     """
     parameters = {
         "model": model,
@@ -68,10 +77,27 @@ def batch_scoring_job(
         tasks=[TaskArgs(key=TASK, work=work, timeout_seconds=TIMEOUT_SECONDS)],
         computes=[cluster],
         folder=batch.folder,
-        parameters=parameters,
+        parameters={**parameters, **(more or {})},
         cron=batch.cron,
         run_as=batch.run_as,
         notify_on_failure=batch.notify_on_failure,
         permissions=permissions,
         tags=tags or {},
     )
+
+
+def batch_code(folder: str, pipelines: Path) -> list[databricks.WorkspaceFile]:
+    """The modules beside the notebook: its own folder is on its path.
+
+    Args:
+        folder: of the job's files, in the workspace.
+        pipelines: the local package.
+    """
+    return [
+        databricks.WorkspaceFile(
+            f"batch-{path.relative_to(pipelines).as_posix()}",
+            path=f"{folder}/pipelines/{path.relative_to(pipelines).as_posix()}",
+            content_base64=base64.b64encode(path.read_bytes()).decode(),
+        )
+        for path in sorted(path for pattern in CODE for path in pipelines.glob(pattern))
+    ]

@@ -14,6 +14,7 @@ RESULT_TYPES: Final = ("string", "double", "float", "long", "int", "boolean")
 """What a prediction can be: result types of `mlflow.pyfunc.spark_udf` for one column."""
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _FULL_NAME: Final = re.compile(r"[A-Za-z0-9_\-]+(\.[A-Za-z0-9_\-]+){2}")
+_URI: Final = re.compile(r"models:/(?P<model>[^@/]+)(@(?P<alias>[^@/]+)|/(?P<version>[0-9]+))")
 _RUN: Final = re.compile(r"[A-Za-z0-9_\-]{1,100}")
 
 
@@ -72,7 +73,7 @@ class BatchRequest:
     @classmethod
     def from_parameters(cls, parameters: Mapping[str, str]) -> BatchRequest:
         """From the texts that a job's parameters are; empty ones count as left out. Raises PipelineError."""
-        given = {name: value for name, value in parameters.items() if value != ""}
+        given = _addressed({name: value for name, value in parameters.items() if value != ""})
         known = set(cls.__dataclass_fields__)
         unknown, missing = (
             sorted(set(given) - known),
@@ -88,6 +89,20 @@ class BatchRequest:
             moment=None if "moment" not in given else _utc(given["moment"]),
             broadcast=_flag(given.get("broadcast", "false")),
         )
+
+
+def _addressed(given: dict[str, str]) -> dict[str, str]:
+    """`model_uri` (`models:/catalog.schema.model@alias`, or `/version`) as the parameters that it stands for."""
+    uri = given.pop("model_uri", None)
+    if uri is None:
+        return given
+    found = _URI.fullmatch(uri)
+    if found is None or {"model", "alias", "version"} & set(given):
+        raise PipelineError(
+            f"Parameter model_uri is {uri!r}; write models:/catalog.schema.model@alias or /version, and neither model, "
+            "alias nor version beside it."
+        )
+    return {**given, **{name: value for name, value in found.groupdict().items() if value is not None}}
 
 
 def _utc(text: str) -> datetime:

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 import yaml
 
-from components.batch_scoring import OF_THE_RUN, batch_scoring_job
+from components.batch_scoring import CODE, OF_THE_RUN, batch_scoring_job
 from components.config.batch import BatchConfig
 from components.config.errors import StackConfigError, parse_stack_config
 from components.job import ClusterArgs
 from components.job_tasks import NotebookTaskArgs
-from examples.churn.batch import CODE, NOTEBOOK, PIPELINES, make_batch
+from examples.churn.batch import NOTEBOOK, PIPELINES, make_batch
 from examples.churn.config import ChurnConfig
 from pipelines.batch_scoring import BatchRequest
 from pipelines.batch_scoring.features import Lookup, OnDemand, plan_of
