@@ -1,0 +1,131 @@
+"""The Titanic stacks under the pack, on the engine, with either store; the workspace is a stub."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+import yaml
+
+from policies.report.findings import Report, report_of
+from policies.rule import TRIAL_SUFFIX
+from tests.support.engine import PROJECT, EngineProject
+from toolchain.certificates import CA, make_certificates
+
+EXAMPLE = PROJECT / "examples" / "titanic"
+PROVIDER = Path(__file__).with_name("accepting_provider.py")
+SECTION = "passenger-serving:serving"
+# What a careful owner would still add: none of it ends an update.
+ADVISED = {
+    "staging": {"jobs-have-a-timeout"},
+    "prod": {
+        "jobs-have-a-timeout",
+        "production-job-runs-as-a-service-principal",
+        "production-endpoint-is-protected",
+        "production-endpoint-has-a-budget-policy",
+        "usage-is-tracked",
+    },
+}
+
+
+def answers(stack: str, kind: str) -> dict[str, Any]:
+    """What the workspace has: a READY version of the model for that kind of store, and the feature table."""
+    serving = yaml.safe_load((EXAMPLE / f"Pulumi.{stack}.yaml").read_text())["config"][SECTION]
+    model, number = serving["model"]["name"], int(serving["model"]["aliases"]["production"])
+    version = {"version": number, "status": "READY"}
+    table = f"{serving['catalog']}.{serving['schema']}.online_feature_table"
+    catalog = "/api/2.1/unity-catalog"
+    return {
+        f"{catalog}/models/{model}": {"full_name": model, "aliases": []},
+        f"{catalog}/models/{model}/versions": {"model_versions": [version]},
+        f"{catalog}/models/{model}/versions/{number}": version,
+        "/api/2.0/mlflow/unity-catalog/model-versions/get": {
+            "model_version": {
+                "tags": [{"key": "feature_store", "value": kind}, {"key": "validation", "value": "passed"}]
+            }
+        },
+        f"{catalog}/tables/{table}": {
+            "full_name": table,
+            "columns": [{"name": "PassengerId", "nullable": False}],
+            "table_constraints": [{"primary_key_constraint": {"name": "key", "child_columns": ["PassengerId"]}}],
+            "properties": {"delta.enableChangeDataFeed": "true"},
+        },
+    }
+
+
+@pytest.fixture
+def stub() -> Iterator[tuple[str, dict[str, Any]]]:
+    """Address of a workspace, and what it answers."""
+    known: dict[str, Any] = {}
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            path = urlsplit(self.path).path
+            absent = {"error_code": "RESOURCE_DOES_NOT_EXIST", "message": f"{path} does not exist"}
+            answer = json.dumps(known.get(path, absent)).encode()
+            self.send_response(200 if path in known else 404)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(answer)))
+            self.end_headers()
+            self.wfile.write(answer)
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
+            return
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}", known
+        server.shutdown()
+
+
+def judged(host: str, folder: Path, stack: str, *, mysql: bool) -> tuple[Report, str]:
+    folder.mkdir()
+    for name in ("Pulumi.yaml", f"Pulumi.{stack}.yaml", "__main__.py"):
+        shutil.copy2(EXAMPLE / name, folder / name)
+    settings = yaml.safe_load((folder / "Pulumi.yaml").read_text())
+    settings["runtime"]["options"]["virtualenv"] = str(PROJECT / ".venv")
+    (folder / "Pulumi.yaml").write_text(yaml.safe_dump(settings))
+    (folder / ".venv").symlink_to(PROJECT / ".venv")
+    project = EngineProject(
+        folder, stack, {"PYTHONPATH": str(PROJECT), "DATABRICKS_HOST": host, "DATABRICKS_TOKEN": "dapi-of-nobody"}
+    )
+    file = folder / f"Pulumi.{stack}.yaml"
+    content = yaml.safe_load(file.read_text())
+    content["config"][SECTION]["mysql"]["enabled"] = mysql
+    file.write_text(yaml.safe_dump(content))
+    project.create_stack({"databricks:host": host})
+    if mysql:
+        make_certificates(folder)
+        (folder / CA).rename(folder / "us-east-1-bundle.pem")
+        for role in ("writer", "reader"):
+            project.must("config", "set", "--secret", f"mysql:{role}Password", f"{role}-of-nobody")
+    project.install_plugin("resource-databricks-v1.118.0", PROVIDER)
+    outcome = project.preview(
+        "--policy-pack", str(PROJECT / "policies"), "--policy-pack-config", str(EXAMPLE / "policies.json")
+    )
+    report = report_of(stack, outcome.events)
+    assert report.finished, outcome
+    assert not report.errors, outcome
+    return report, outcome.text
+
+
+# Each store once: what the other two pairs would add is in the stack files alone (test_titanic_stack_files.py).
+@pytest.mark.parametrize(("stack", "mysql"), [("staging", False), ("prod", True)])
+def test_the_stacks_pass_with_either_store_and_no_password_is_shown(
+    stub: tuple[str, dict[str, Any]], tmp_path: Path, stack: str, mysql: bool
+) -> None:
+    host, known = stub
+    known.update(answers(stack, "mysql" if mysql else "online_store"))
+    report, text = judged(host, tmp_path / stack, stack, mysql=mysql)
+    assert list(report.mandatory) == []
+    advised = {one.policy.removesuffix(TRIAL_SUFFIX) for one in report.findings if one.known}
+    assert advised <= ADVISED[stack]
+    assert report.resources > 40
+    assert "of-nobody" not in text
