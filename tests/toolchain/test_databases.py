@@ -9,7 +9,6 @@ import pytest
 import yaml
 
 from tests.support.database import Database
-from toolchain import mariadb
 from toolchain.databases import CONFIG_FILE, private_database, stop_database
 from toolchain.layout import Layout
 from toolchain.mariadb import MariaDb, require_installed
@@ -66,7 +65,7 @@ def test_the_copy_of_the_stack_file_follows_it_and_keeps_its_secrets_while_it_is
 
 
 def test_a_machine_without_mariadb_is_told_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mariadb.shutil, "which", lambda name, path=None: None)
+    monkeypatch.setattr("shutil.which", lambda name, path=None: None)
     with pytest.raises(ToolchainError, match="apt-get install mariadb-server"):
         require_installed()
 
