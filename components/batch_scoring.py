@@ -36,7 +36,7 @@ def batch_scoring_job(
     warehouse_id: str,
     permissions: Sequence[JobPermission] = (),
     tags: Mapping[str, str] | None = None,
-    more: Mapping[str, str] | None = None,
+    as_uri: bool = False,
 ) -> WorkflowJobArgs:
     """One task on one cluster.
 
@@ -49,11 +49,10 @@ def batch_scoring_job(
         warehouse_id: makes the output table and counts in it.
         permissions: who may see, run or manage the job.
         tags: of the job.
-        more: further parameters of the job, which a notebook reads beside those of the request.
+        as_uri: tell the notebook one address, `models:/<model>@<alias>` (parameter `model_uri`), in the place of both.
     """
     parameters = {
-        "model": model,
-        "alias": alias,
+        **({"model_uri": f"models:/{model}@{alias}"} if as_uri else {"model": model, "alias": alias}),
         "input_table": input_table,
         "output_table": output_table,
         "result_type": batch.result_type,
@@ -77,7 +76,7 @@ def batch_scoring_job(
         tasks=[TaskArgs(key=TASK, work=work, timeout_seconds=TIMEOUT_SECONDS)],
         computes=[cluster],
         folder=batch.folder,
-        parameters={**parameters, **(more or {})},
+        parameters=parameters,
         cron=batch.cron,
         run_as=batch.run_as,
         notify_on_failure=batch.notify_on_failure,

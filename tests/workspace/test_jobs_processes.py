@@ -171,6 +171,13 @@ def test_a_failing_cell_fails_the_task_with_its_error_and_where_it_was(client: W
         ("# MAGIC %pip install no-such-package-anywhere", "no-such-package-anywhere is not installed"),
         ("# MAGIC %pip install 'pandas<1'", "the environment of this workspace has pandas"),
         ("# MAGIC %scala println(1)", "uses %scala, which cannot be run here"),
+        ("# MAGIC %pip install -r $nothing", "the notebook has no variable nothing"),
+        ("# MAGIC %pip install -r no-such-file.txt", "requirements file 'no-such-file.txt' cannot be read"),
+        (
+            "open('r.txt', 'w').write('# a comment\\n-i x\\npandas<1\\n')\nfile = 'r.txt'\n\n# COMMAND ----------\n\n"
+            "# MAGIC %pip install --quiet -r $file",
+            "the environment of this workspace has pandas",
+        ),
         ("dbutils.widgets.get('nothing')", "No input widget named nothing is defined"),
         ("spark.sql('SELECT 1')", "needs PySpark"),
     ],

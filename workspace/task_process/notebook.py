@@ -10,7 +10,7 @@ import ast
 import linecache
 import shlex
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -77,7 +77,7 @@ class Notebook:
             case "sql":
                 self._sql.run(cell.text, self._namespace["dbutils"].widgets.getAll())
             case "pip":
-                _pip(cell.text, where)
+                _pip(cell.text, where, self._namespace)
             case "run":
                 self._run_other(cell.text, file, where)
             case "sh":
@@ -111,8 +111,32 @@ class Notebook:
         raise NotebookError(f"{where}: %run finds no notebook '{name}'")
 
 
-def _pip(argument: str, where: str) -> None:
-    words = shlex.split(argument)
+def _pip(argument: str, where: str, namespace: Mapping[str, Any]) -> None:
+    words = [_filled(word, where, namespace) for word in shlex.split(argument)]
     if words[:1] != ["install"]:
         raise NotebookError(f"{where} uses '%pip {argument}'; only %pip install is known here")
-    require([word for word in words[1:] if not word.startswith("-")], where)
+    wanted, rest = list[str](), iter(words[1:])
+    for word in rest:
+        if word in ("-r", "--requirement"):
+            wanted += _requirements(next(rest, ""), where)
+        elif not word.startswith("-"):
+            wanted.append(word)
+    require(wanted, where)
+
+
+def _filled(word: str, where: str, namespace: Mapping[str, Any]) -> str:
+    """A variable of the notebook in the place of `$name`, as magic commands take them."""
+    if not word.startswith("$"):
+        return word
+    name = word[1:].strip("{}")
+    if name not in namespace:
+        raise NotebookError(f"{where} uses {word}, and the notebook has no variable {name}")
+    return str(namespace[name])
+
+
+def _requirements(name: str, where: str) -> list[str]:
+    try:
+        lines = Path(name).read_text().splitlines()
+    except OSError as error:
+        raise NotebookError(f"{where}: the requirements file '{name}' cannot be read: {error.strerror}") from error
+    return [line.strip() for line in lines if line.strip() and not line.lstrip().startswith(("#", "-"))]

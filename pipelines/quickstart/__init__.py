@@ -1,0 +1,1 @@
+"""The quickstart: customers in one table, a plain model without feature lookups, and a table to be scored."""
