@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -35,6 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if asked.dry_run:
             print(json.dumps(plan_of(project, options), indent=2))
             return DONE
+        _require_engine()
         result = run(project, options)
     except DeployError as error:
         print(f"apps.run_e2e: {error}", file=sys.stderr)
@@ -45,6 +47,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return REFUSED
     print(result.document())
     return DONE if result.status == "success" else FAILED
+
+
+def _require_engine() -> None:
+    if shutil.which("pulumi") is None:
+        raise DeployError(f'no pulumi on PATH: `eval "$(make -s env)"` in {ROOT} gets one, or install the Pulumi CLI')
 
 
 def _parser() -> argparse.ArgumentParser:
