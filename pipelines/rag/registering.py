@@ -35,7 +35,8 @@ _EMBEDDING: Final = {
     "data": [{"object": "embedding", "index": 0, "embedding": [0.5, -0.5]}],
     "usage": {"prompt_tokens": 4, "total_tokens": 4},
 }
-TAGS: Final = {"stage": "development", "team": "data-science"}
+# No `stage`: it would stay what it was while aliases move.
+TAGS: Final = {"team": "data-science"}
 
 
 class Registrar:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Iterator
 from typing import Any
+from urllib.error import HTTPError
 
 import pytest
 import yaml
@@ -14,6 +16,7 @@ from databricks.sdk.service.serving import Route, TrafficConfig
 from apps.ops.__main__ import main
 from apps.ops.findings import FAILED, NOT_RUN, PASSED, UNCERTAIN
 from components.outputs import StackOutputs
+from tests.support.engine import PROJECT
 from tests.support.example import STACK
 from tests.support.principals import signed_in
 from tests.support.taxi import ENDPOINT, MODEL, Taxi
@@ -75,6 +78,29 @@ def test_what_up_has_made_is_verified_against_its_outputs(at_hand: Taxi, capsys:
         *(("alert", f"{name} ({identity})") for name, identity in outputs.alert_ids.items()),
         *(("job", f"{name} ({identity})") for name, identity in outputs.job_ids.items()),
     }
+
+
+def test_the_runbooks_statements_run_and_find_what_they_say(at_hand: Taxi) -> None:
+    payload = "/serving-endpoints/taxi-fare-regressor-local/invocations"
+    with pytest.raises(HTTPError):
+        at_hand.ask({"dataframe_records": [{"pickup_zip": "no zip"}]}, payload)
+    text = (PROJECT / "docs" / "operations.md").read_text()
+    failed, by_hour, by_caller = re.findall(r"```sql\n(.*?)```", text, re.DOTALL)
+
+    def rows(statement: str) -> list[list[Any]]:
+        execute = at_hand.server.client().statement_execution.execute_statement
+        answer = execute(statement, "local", wait_timeout="30s")
+        assert answer.status is not None
+        assert answer.status.error is None, answer.status.error
+        return (answer.result.data_array if answer.result else None) or []
+
+    deadline = time.monotonic() + 30
+    while not (found := rows(failed)):  # the request's row is delivered a second later
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    assert found[0][1] == "400"
+    assert int(rows(by_hour)[0][1]) >= len(found)
+    assert sum(int(row[1]) for row in rows(by_caller)) == sum(int(row[1]) for row in rows(by_hour))
 
 
 def test_status_and_a_verify_without_a_query_send_only_reads(at_hand: Taxi, capsys: pytest.CaptureFixture[str]) -> None:

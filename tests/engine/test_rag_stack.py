@@ -6,13 +6,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 
+import mlflow
 import pytest
 from databricks.sdk.errors import NotFound
+from mlflow import MlflowClient
+from mlflow.models import Model
 
 from apps.deploy import deploy_rag_model
 from components.outputs import StackOutputs
+from tests.support.example import credentials
 from tests.support.rag import ENDPOINT, MODEL, Rag, prepare
 from tests.support.reads import only_reads
 from tests.support.server import WorkspaceServer
@@ -64,6 +69,32 @@ def test_the_alias_follows_the_proof_and_the_outputs_keep_the_contract(rag: Rag)
     query = client.queries.get(rag.project.outputs()["monitoringQueryId"])
     for words in ("request_count", "avg_latency_ms", "p95_latency_ms", "error_count", "INTERVAL 7 DAYS", "date DESC"):
         assert words in (query.query_text or "")
+
+
+def test_the_chatbot_is_logged_as_the_document_says(rag: Rag, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in credentials(rag.server).items():
+        monkeypatch.setenv(name, value)
+    registry = MlflowClient("databricks", "databricks-uc")
+    version = registry.get_model_version(MODEL, "1")
+    assert version.tags["team"] == "data-science"
+    assert "stage" not in version.tags  # where a version is in its life is said by aliases alone
+    assert date.fromisoformat(version.tags["training_date"]).year >= 2026
+    run = registry.get_run(str(version.run_id))
+    assert run.info.run_name == "rag_chatbot_v1"
+    assert {"embedding_model", "llm_endpoint", "chunk_size", "top_k"} <= set(run.data.params)
+    assert (run.data.params["chunk_size"], run.data.params["top_k"]) == ("500", "5")
+
+    folder = Path(mlflow.artifacts.download_artifacts(f"models:/{MODEL}/1"))
+    logged = Model.load(folder)
+    assert logged.signature is not None
+    assert [(column.name, str(column.type)) for column in logged.signature.inputs] == [("query", "DataType.string")]
+    assert {column.name for column in logged.signature.outputs} == {"answer", "sources"}
+    example = json.loads((folder / "input_example.json").read_text())
+    assert example == {"columns": ["query"], "data": [["What is Unity Catalog?"]]}
+    requirements = (folder / "requirements.txt").read_text().split()
+    assert requirements
+    assert all("==" in one for one in requirements)
+    assert "class RAGPyfuncModel" in (folder / "rag_model.py").read_text()
 
 
 def test_the_token_is_a_secret_for_the_model_and_nowhere_else(rag: Rag) -> None:
