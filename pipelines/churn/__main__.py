@@ -1,18 +1,12 @@
 """`python -m pipelines.churn`: see `--help`."""
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
-from pathlib import Path
-
-from databricks.sdk.errors.base import DatabricksError
 
 from pipelines.churn.pipeline import retrain, run
 from pipelines.churn.request import Request
-from pipelines.connection import connect
-from pipelines.errors import PipelineError
-from pipelines.progress import Progress
+from pipelines.command import carry_out, parser_of
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -23,36 +17,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
         schema=options.schema,
         data=options.data,
         sample_seed=options.sample_seed,
-        warehouse_id=options.warehouse_id or os.environ.get("DATABRICKS_WAREHOUSE_ID"),
+        warehouse_id=options.warehouse_id,
         experiment=options.experiment,
         seed=options.seed,
     )
-    # MLflow warns of pickles, and of an input example that it cannot try out without the lookup client; both are
-    # expected.
-    os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "ERROR")
-    try:
-        if options.retrain:
-            retrain(request, connect(), Progress())
-        else:
-            run(request, connect(), Progress())
-    except (PipelineError, DatabricksError) as error:
-        print(f"pipelines.churn: {error}", file=sys.stderr)
-        return 1
-    return 0
+    do = retrain if options.retrain else run
+    return carry_out("churn", lambda workspace, progress: do(request, workspace, progress))
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m pipelines.churn",
-        description="Customers to a feature table and two versions of a churn model. "
-        "The workspace and its credentials come from the environment (DATABRICKS_HOST, DATABRICKS_TOKEN).",
-    )
-    parser.add_argument("--catalog", required=True)
-    parser.add_argument("--schema", required=True, help="created when it is not there")
-    parser.add_argument("--data", type=Path, metavar="FOLDER", help="folder with telco_churn.csv; else a sample")
-    parser.add_argument("--sample-seed", type=int, default=7, help="seed of generated customers (default %(default)s)")
-    parser.add_argument(
-        "--warehouse-id", metavar="ID", help="SQL warehouse (default: DATABRICKS_WAREHOUSE_ID, else a running one)"
+    parser = parser_of(
+        "churn",
+        "Customers to a feature table and two versions of a churn model.",
+        data="folder with telco_churn.csv; else a sample",
+        sampled="customers",
     )
     parser.add_argument("--experiment", metavar="PATH", help="MLflow experiment (default /Shared/<model name>)")
     parser.add_argument("--seed", type=int, default=7, help="seed of the models (default %(default)s)")

@@ -1,16 +1,13 @@
 """`python -m pipelines.rag`: see `--help` and examples/rag/README.md."""
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Final
 
-from databricks.sdk.errors.base import DatabricksError
+from databricks.sdk import WorkspaceClient
 
-from pipelines.connection import connect
-from pipelines.errors import PipelineError
+from pipelines.command import carry_out, parser_of
 from pipelines.progress import Progress
 from pipelines.rag.parameters import Parameters
 from pipelines.rag.pipeline import run
@@ -24,46 +21,42 @@ _READER: Final = "rag-reader"
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the pipeline as the command line says: 0 when all is up to date, 1 with a message on stderr if not."""
     options = _parser().parse_args(arguments)
-    # MLflow warns of an input example that it cannot try out while the endpoints are not there yet.
-    os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "ERROR")
-    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
-    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-    try:
-        request = Request(
-            catalog=options.catalog,
-            schema=options.schema,
-            parameters=Parameters(
-                embedding_model=options.embedding_model or _EMBEDDER,
-                llm_endpoint=options.llm_endpoint,
-                own_embeddings=options.embedding_model is None,
-                chunk_size=options.chunk_size,
-                top_k=options.top_k,
-            ),
-            search_endpoint=options.search_endpoint,
-            monitoring_schema=options.monitoring_schema,
-            patience_seconds=options.patience,
-            data=options.data,
-            warehouse_id=options.warehouse_id or os.environ.get("DATABRICKS_WAREHOUSE_ID"),
-            experiment=options.experiment,
-            force=options.force,
-            makes_index=not options.no_index,
-        )
-        run(request, connect(), Progress())
-    except (PipelineError, DatabricksError) as error:
-        print(f"pipelines.rag: {error}", file=sys.stderr)
-        return 1
-    return 0
+
+    def work(workspace: WorkspaceClient, progress: Progress) -> None:
+        run(_request(options), workspace, progress)
+
+    return carry_out("rag", work)
+
+
+def _request(options: argparse.Namespace) -> Request:
+    """Raises PipelineError for what does not go together."""
+    return Request(
+        catalog=options.catalog,
+        schema=options.schema,
+        parameters=Parameters(
+            embedding_model=options.embedding_model or _EMBEDDER,
+            llm_endpoint=options.llm_endpoint,
+            own_embeddings=options.embedding_model is None,
+            chunk_size=options.chunk_size,
+            top_k=options.top_k,
+        ),
+        search_endpoint=options.search_endpoint,
+        monitoring_schema=options.monitoring_schema,
+        patience_seconds=options.patience,
+        data=options.data,
+        warehouse_id=options.warehouse_id,
+        experiment=options.experiment,
+        force=options.force,
+        makes_index=not options.no_index,
+    )
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m pipelines.rag",
-        description="Documents to a search index and a registered chatbot that answers from them. "
-        "The workspace and its credentials come from the environment (DATABRICKS_HOST, DATABRICKS_TOKEN).",
+    parser = parser_of(
+        "rag",
+        "Documents to a search index and a registered chatbot that answers from them.",
+        data="folder with documents (*.md)",
     )
-    parser.add_argument("--catalog", required=True)
-    parser.add_argument("--schema", required=True, help="created when it is not there")
-    parser.add_argument("--data", type=Path, metavar="FOLDER", help="folder with documents (*.md)")
     parser.add_argument(
         "--embedding-model",
         metavar="ENDPOINT",
@@ -90,7 +83,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--patience", type=float, default=1800.0, metavar="SECONDS", help="for endpoint and index (default %(default)s)"
     )
-    parser.add_argument("--warehouse-id", metavar="ID", help="SQL warehouse (default: DATABRICKS_WAREHOUSE_ID)")
     parser.add_argument("--experiment", metavar="PATH", help="MLflow experiment (default /Shared/<model name>)")
     parser.add_argument(
         "--no-index",

@@ -132,7 +132,7 @@ def test_the_digests_follow_source_parameters_and_packages() -> None:
 def test_a_mistake_ends_in_one_line_on_stderr_and_exit_code_1(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("pipelines.taxi.__main__.connect", lambda: client(statement_execution=None))
+    monkeypatch.setattr("pipelines.command.connect", lambda: client(statement_execution=None))
     code = main(["--catalog", "main", "--schema", "taxi", "--warehouse-id", "w", "--data", str(tmp_path)])
     captured = capsys.readouterr()
     assert code == 1
