@@ -103,6 +103,9 @@ class RetrievalIndex(pulumi.ComponentResource):
                 ),
             )
         delta_sync = isinstance(args.source, DeltaSyncArgs)
+        # The provider says so itself, but not to an engine that takes up a replacement that failed: with the old spec
+        # back in place it would make the index, and then delete "the old one" of the same name.
+        first = pulumi.ResourceOptions(delete_before_replace=True)
         self.index = databricks.VectorSearchIndex(
             name,
             name=full_name,
@@ -111,7 +114,7 @@ class RetrievalIndex(pulumi.ComponentResource):
             index_type="DELTA_SYNC" if delta_sync else "DIRECT_ACCESS",
             delta_sync_index_spec=_delta_sync(args),
             direct_access_index_spec=_direct_access(args),
-            opts=child,
+            opts=pulumi.ResourceOptions.merge(child, first),
         )
         self.index_name = self.index.name
         self.endpoint_name = self.index.endpoint_name

@@ -87,7 +87,10 @@ def search_index_create(fake: Fake, request: Request) -> JsonObject:
         if failed
         else {"ready": False, "detailed_state": "PROVISIONING_INITIAL_SNAPSHOT", "indexed_row_count": 0}
     )
-    return fake.put(f"search index {request.body['name']}", {**request.body, "creator": ME, "status": status})
+    return fake.put(
+        f"search index {request.body['name']}",
+        {"index_subtype": "VECTOR", **request.body, "creator": ME, "status": status},
+    )
 
 
 def search_index(fake: Fake, request: Request, name: str) -> JsonObject:

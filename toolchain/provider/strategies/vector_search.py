@@ -50,6 +50,10 @@ class SearchIndex(Plain):
 
         return op.poll(op.resource.wait, look) if op.resource.wait is not None else answer
 
+    def read_back(self, op: Operation, state: Properties, answer: Properties) -> Properties:
+        """What was not asked for, such as the subtype, does not come into the state."""
+        return super().read_back(op, self.plan(op), answer)
+
     def shape(self, op: Operation, answer: Properties, planned: Mapping[str, object]) -> Properties:
         return {**answer, "status": objects([answer.get("status")])}
 
