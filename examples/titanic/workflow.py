@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import pulumi
 
@@ -14,16 +13,15 @@ from components.external_store import ExternalOnlineStoreArgs
 from components.job import EnvironmentArgs, JobPermission, WorkflowJobArgs
 from components.job_tasks import AfterArgs, NotebookTaskArgs, TaskArgs
 from components.workflow import MlWorkflow, MlWorkflowArgs
+from examples.titanic.code import PIPELINES, code_of
 from examples.titanic.config import OnlinePassengerConfig, PassengerConfig
 
 ROLE = "features"
 DEMOGRAPHIC, TICKET, FIT = "passenger_demographic_features", "passenger_ticket_features", "fit_model"
 PUBLISH_TO_RDS, PUBLISH_ONLINE = "publish_to_rds", "publish_to_online_store"
-PIPELINES = Path(__file__).resolve().parents[2] / "pipelines"
 NOTEBOOKS = PIPELINES / "titanic" / "notebooks"
 MODE = "merge"
 TIMEOUT_SECONDS = 7_200
-_CODE = ("*.py", "titanic/*.py", "titanic/models/*.py", "titanic/sql/*.sql")
 
 
 def tasks(publish: str) -> list[TaskArgs]:
@@ -80,7 +78,7 @@ def make_workflow(
         tags=config.endpoint.tags,
     )
     args = MlWorkflowArgs(bundle="titanic", stack=config.environment, jobs={ROLE: job})
-    code = _code_files(f"{workflow.folder}/{args.name_of(ROLE)}", "" if store is None else store.tls.ca)
+    code = _code_files(job.tasks, f"{workflow.folder}/{args.name_of(ROLE)}", "" if store is None else store.tls.ca)
     return MlWorkflow("titanic", args, pulumi.ResourceOptions(depends_on=[*depends_on, *code]))
 
 
@@ -102,14 +100,9 @@ def _notebook(name: str) -> NotebookTaskArgs:
     return NotebookTaskArgs(source=NOTEBOOKS / f"{name}.py")
 
 
-def _code_files(folder: str, ca: str) -> list[databricks.WorkspaceFile]:
+def _code_files(graph: Sequence[TaskArgs], folder: str, ca: str) -> list[databricks.WorkspaceFile]:
     """The modules that the notebooks import, beside them, and who signs the database's certificate."""
-    found = {
-        path.relative_to(PIPELINES).as_posix(): path.read_bytes()
-        for pattern in _CODE
-        for path in PIPELINES.glob(pattern)
-        if path.name != "__main__.py"
-    }
+    found = code_of(task.work.source for task in graph if isinstance(task.work, NotebookTaskArgs) and task.work.source)
     if ca:
         found["titanic/ca.pem"] = ca.encode()
     return [
