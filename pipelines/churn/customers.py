@@ -4,14 +4,13 @@ A record is a row of texts, as the file has them. `churn_customers` keeps it wit
 it in SQL.
 """
 
-import csv
 import hashlib
-import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
 from pipelines.errors import PipelineError
+from pipelines.records import file_of, is_amount, rows_of
 
 FILE_NAME: Final = "telco_churn.csv"
 KEY: Final = "customerID"
@@ -58,8 +57,8 @@ def read(folder: Path) -> list[Record]:
     Raises PipelineError for a missing or empty file, a missing column, a customer who is there twice, and a value that
     is none.
     """
-    path = _existing(folder)
-    records = list(_rows(path))
+    path = file_of(folder, FILE_NAME, [*COLUMNS], "customers")
+    records = [row for _, row in rows_of(path, [*COLUMNS], "customers")]
     if not records:
         raise PipelineError(
             f"{path} has no customer: expected a header line with {', '.join(COLUMNS)}, then customers."
@@ -69,7 +68,7 @@ def read(folder: Path) -> list[Record]:
 
 def digest(folder: Path) -> str:
     """SHA-256 of the file's bytes, in hex."""
-    return hashlib.sha256(_existing(folder).read_bytes()).hexdigest()
+    return hashlib.sha256(file_of(folder, FILE_NAME, [*COLUMNS], "customers").read_bytes()).hexdigest()
 
 
 def checked(records: Iterable[Record], where: str) -> list[Record]:
@@ -109,36 +108,5 @@ def _problem(record: Record, seen: set[str]) -> str | None:
     if record["SeniorCitizen"] not in ("0", "1"):
         return f"SeniorCitizen is {record['SeniorCitizen']!r}; use 0 or 1"
     numbers = [*_NUMBERS, *(name for name in _NUMBERS_OR_BLANK if record[name].strip())]
-    wrong = next((name for name in numbers if not _is_number(record[name])), None)
+    wrong = next((name for name in numbers if not is_amount(record[name])), None)
     return None if wrong is None else f"{wrong} is {record[wrong]!r}, not a number of 0 or more; write it as 12.5"
-
-
-def _is_number(text: str) -> bool:
-    try:
-        return math.isfinite(float(text)) and float(text) >= 0
-    except ValueError:
-        return False
-
-
-def _existing(folder: Path) -> Path:
-    path = folder / FILE_NAME
-    if not path.is_file():
-        raise PipelineError(
-            f"{path} is not there: --data takes a folder that holds {FILE_NAME} (columns {', '.join(COLUMNS)}). "
-            "Without --data, sample customers are generated."
-        )
-    return path
-
-
-def _rows(path: Path) -> Iterator[Record]:
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        reader = csv.DictReader(file, restval="")
-        header = reader.fieldnames or []
-        missing = [column for column in COLUMNS if column not in header]
-        if missing:
-            raise PipelineError(
-                f"{path} lacks the column{'s' if len(missing) > 1 else ''} {', '.join(missing)}: "
-                f"its header is {', '.join(header) or 'empty'}. Rename or add what is missing."
-            )
-        for row in reader:
-            yield {name: row[name] for name in COLUMNS}

@@ -13,6 +13,7 @@ from databricks.sdk import WorkspaceClient
 from pipelines.churn import customers, drift_journal, sample, tables
 from pipelines.churn.drift_job import RETRAINING, TRAINED_BY
 from pipelines.churn.request import Request
+from pipelines.digests import code_digest
 from pipelines.errors import PipelineError
 from pipelines.progress import Progress
 from pipelines.schemas import ensure_schema
@@ -115,4 +116,4 @@ def _model_digest(method: str, seed: int) -> str:
     from importlib.metadata import version
 
     numbers = [f"{name} {version(name)}" for name in ("mlflow", "scikit-learn", "numpy", "pandas", "scipy")]
-    return tables.code_digest(_MODEL_CODE, method, str(seed), *numbers)
+    return code_digest(str(__package__), _MODEL_CODE, method, str(seed), *numbers)

@@ -1,16 +1,15 @@
 """The tables of the churn model: what they are called, and how they are brought up to date."""
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib import resources
-from importlib.resources.abc import Traversable
 from typing import Final
 
 from databricks.sdk import WorkspaceClient
 from databricks.sdk.errors import NotFound
 
 from pipelines.churn.customers import ROW_END, Record, as_line
+from pipelines.digests import code_digest
 from pipelines.errors import PipelineError
 from pipelines.sql import SqlRunner
 
@@ -61,20 +60,7 @@ def statement(name: str) -> str:
 
 def tables_digest(source_digest: str) -> str:
     """What the tables are made of: the source and the code, in hex."""
-    return code_digest(_CODE, source_digest)
-
-
-def code_digest(names: Sequence[str], *more: str) -> str:
-    """SHA-256 of files and folders of this package, and of texts, in hex."""
-    hashed = hashlib.sha256()
-    folder = resources.files(__package__)
-    for name in names:
-        for path in _files(folder.joinpath(name)):
-            hashed.update(path.name.encode())
-            hashed.update(path.read_bytes())
-    for text in more:
-        hashed.update(text.encode())
-    return hashed.hexdigest()
+    return code_digest(str(__package__), _CODE, source_digest)
 
 
 def are_fresh(workspace: WorkspaceClient, schema: str, digest: str) -> bool:
@@ -142,9 +128,3 @@ def feature_table_id(workspace: WorkspaceClient, schema: str) -> str:
 
 def _mark(warehouse: SqlRunner, digest: str) -> None:
     warehouse.run(f"ALTER TABLE {CUSTOMERS} SET TBLPROPERTIES ('{TABLES_DIGEST}' = '{digest}')")
-
-
-def _files(entry: Traversable) -> list[Traversable]:
-    if entry.is_file():
-        return [entry]
-    return sorted((file for file in entry.iterdir() if file.is_file()), key=lambda file: file.name)

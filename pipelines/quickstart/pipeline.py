@@ -19,6 +19,7 @@ from mlflow.models import infer_signature
 
 from pipelines.churn import customers, sample, tables, training
 from pipelines.churn.request import Request
+from pipelines.digests import code_digest
 from pipelines.errors import PipelineError
 from pipelines.progress import Progress
 from pipelines.schemas import ensure_schema
@@ -55,7 +56,7 @@ def run(request: Request, workspace: WorkspaceClient, progress: Progress) -> str
         progress.say("features", f"{rows} rows in {request.full_schema}.{tables.FEATURES}")
         _make_inference_table(warehouse)
     model = f"{request.full_schema}.{MODEL}"
-    digests = {tables.TABLES_DIGEST: digest, _DIGEST: tables.code_digest(_CODE, str(request.seed))}
+    digests = {tables.TABLES_DIGEST: digest, _DIGEST: code_digest("pipelines.churn", _CODE, str(request.seed))}
     version = find_version(workspace, model, digests)
     if version is not None:
         progress.say("up to date", f"{model} version {version}")

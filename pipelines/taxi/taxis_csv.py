@@ -1,13 +1,12 @@
 """Source adapter: a folder with `taxis.csv` in the columns of seaborn's taxis data set (zones by name, miles)."""
 
-import csv
 import hashlib
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
 from pipelines.errors import PipelineError
+from pipelines.records import file_of, rows_of
 from pipelines.taxi.trips import Refusals, Trip, finite, refusal
 from pipelines.taxi.zones import zone_zips
 
@@ -17,7 +16,7 @@ _USED: Final = ("pickup", "dropoff", "distance", "fare", "pickup_zone", "dropoff
 
 def digest(folder: Path) -> str:
     """SHA-256 of the file's bytes, in hex."""
-    return hashlib.sha256(_existing(folder).read_bytes()).hexdigest()
+    return hashlib.sha256(file_of(folder, FILE_NAME, _USED, "trips").read_bytes()).hexdigest()
 
 
 def read(folder: Path) -> tuple[list[Trip], Refusals]:
@@ -27,11 +26,11 @@ def read(folder: Path) -> tuple[list[Trip], Refusals]:
     value that is not a time or a number: those say that the file is not what it seems, where a negative fare is just a
     bad row.
     """
-    path = _existing(folder)
+    path = file_of(folder, FILE_NAME, _USED, "trips")
     zips = zone_zips()
     trips: list[Trip] = []
     refusals = Refusals()
-    for line, row in _rows(path):
+    for line, row in rows_of(path, _USED, "trips"):
         pickup_zip, dropoff_zip = (_zip(row[column], zips, refusals) for column in ("pickup_zone", "dropoff_zone"))
         trip = Trip(
             tpep_pickup_datetime=_moment(path, line, "pickup", row["pickup"]),
@@ -49,34 +48,6 @@ def read(folder: Path) -> tuple[list[Trip], Refusals]:
     if not trips:
         raise PipelineError(f"{path} has no usable trip: {refusals}. Give a file with at least some complete trips.")
     return trips, refusals
-
-
-def _existing(folder: Path) -> Path:
-    path = folder / FILE_NAME
-    if not path.is_file():
-        raise PipelineError(
-            f"{path} is not there: --data takes a folder that holds {FILE_NAME} (columns {', '.join(_USED)}). "
-            "Without --data, sample trips are generated."
-        )
-    return path
-
-
-def _rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        reader = csv.DictReader(file, restval="")
-        header = reader.fieldnames
-        if not header:
-            raise PipelineError(
-                f"{path} is empty: expected a header line with {', '.join(_USED)}, then one trip a line."
-            )
-        missing = [column for column in _USED if column not in header]
-        if missing:
-            raise PipelineError(
-                f"{path} lacks the column{'s' if len(missing) > 1 else ''} {', '.join(missing)}: "
-                f"its header is {', '.join(header)}. Rename or add what is missing."
-            )
-        for row in reader:
-            yield reader.line_num, row
 
 
 def _moment(path: Path, line: int, column: str, text: str) -> datetime:

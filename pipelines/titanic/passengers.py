@@ -4,14 +4,13 @@ A record is a row of texts, as the file has them, with the number of its row as 
 own. `titanic_passengers` keeps it with types; features are made of it in SQL.
 """
 
-import csv
 import hashlib
-import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
 from pipelines.errors import PipelineError
+from pipelines.records import file_of, is_amount, rows_of
 
 FILE_NAME: Final = "titanic.csv"
 KEY: Final = "PassengerId"
@@ -57,8 +56,8 @@ def read(folder: Path) -> list[Record]:
 
     Raises PipelineError for a missing or empty file, a missing column, and a value that is none.
     """
-    path = _existing(folder)
-    records = checked(_rows(path), str(path))
+    path = file_of(folder, FILE_NAME, COLUMNS, "passengers")
+    records = checked((row for _, row in rows_of(path, COLUMNS, "passengers")), str(path))
     if not records:
         raise PipelineError(f"{path} has no passenger: expected a header with {', '.join(COLUMNS)}, then passengers.")
     return records
@@ -66,7 +65,7 @@ def read(folder: Path) -> list[Record]:
 
 def digest(folder: Path) -> str:
     """SHA-256 of the file's bytes, in hex."""
-    return hashlib.sha256(_existing(folder).read_bytes()).hexdigest()
+    return hashlib.sha256(file_of(folder, FILE_NAME, COLUMNS, "passengers").read_bytes()).hexdigest()
 
 
 def checked(records: Iterable[Record], where: str) -> list[Record]:
@@ -104,35 +103,5 @@ def _problem(record: Record) -> str | None:
     for name in _COUNTS:
         if not record[name].strip().isdigit():
             return f"{name} is {record[name]!r}, not a whole number of 0 or more"
-    wrong = next((name for name in _AMOUNTS if record[name].strip() and not _is_amount(record[name])), None)
+    wrong = next((name for name in _AMOUNTS if record[name].strip() and not is_amount(record[name])), None)
     return None if wrong is None else f"{wrong} is {record[wrong]!r}, not a number of 0 or more; write it as 12.5"
-
-
-def _is_amount(text: str) -> bool:
-    try:
-        return math.isfinite(float(text)) and float(text) >= 0
-    except ValueError:
-        return False
-
-
-def _existing(folder: Path) -> Path:
-    path = folder / FILE_NAME
-    if not path.is_file():
-        raise PipelineError(
-            f"{path} is not there: --data takes a folder that holds {FILE_NAME} (columns {', '.join(COLUMNS)}). "
-            "Without --data, sample passengers are generated."
-        )
-    return path
-
-
-def _rows(path: Path) -> Iterator[Record]:
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        reader = csv.DictReader(file, restval="")
-        header = reader.fieldnames or []
-        if missing := [column for column in COLUMNS if column not in header]:
-            raise PipelineError(
-                f"{path} lacks the column{'s' if len(missing) > 1 else ''} {', '.join(missing)}: "
-                f"its header is {', '.join(header) or 'empty'}. Rename or add what is missing."
-            )
-        for row in reader:
-            yield {name: row[name] for name in COLUMNS}

@@ -8,6 +8,7 @@ from typing import Final
 
 from databricks.sdk import WorkspaceClient
 
+from pipelines.digests import code_digest
 from pipelines.external_source import DeltaSource
 from pipelines.progress import Progress
 from pipelines.schemas import ensure_schema
@@ -77,7 +78,7 @@ def fit_tables_as_they_are(request: Request, workspace: WorkspaceClient, progres
     """
     source = DeltaSource(workspace, warehouse_of(request, workspace), f"{request.full_schema}.{tables.ONLINE}")
     commit = f"{source.identity} version {source.version()}"
-    return fit(request, workspace, progress, tables.code_digest((), commit))
+    return fit(request, workspace, progress, code_digest(str(__package__), (), commit))
 
 
 def warehouse_of(request: Request, workspace: WorkspaceClient) -> Warehouse:
@@ -94,4 +95,4 @@ def _model_digest(seed: int) -> str:
             numbers.append(f"{name} {version(name)}")
         except PackageNotFoundError:
             continue
-    return tables.code_digest(_MODEL_CODE, str(seed), *numbers)
+    return code_digest(str(__package__), _MODEL_CODE, str(seed), *numbers)
