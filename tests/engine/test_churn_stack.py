@@ -126,6 +126,23 @@ def test_both_versions_answer_as_the_split_says(deployed: Deployed) -> None:
         assert set(answers) <= {"Yes", "No"}
 
 
+def test_customers_scored_in_bulk_get_the_answers_of_the_endpoint_by_the_consumers_alias(deployed: Deployed) -> None:
+    churn = deployed.churn
+    consumers = {who: consumer.version for who, consumer in deployed.outputs.consumers.items()}
+    assert consumers == {"realtime": "1", "batch": "2"}
+    # On real Spark; the first run of a clone gets Delta's jars, too.
+    assert churn.run(deployed.outputs.job_ids["batch"], seconds=400) == {"Batch_scoring": "SUCCESS"}
+    scored = churn.sql(
+        "SELECT customer_id, prediction, model_version, model_alias FROM advanced_churn_offline_inference"
+    )
+    assert {(row[2], row[3]) for row in scored.rows} == {(2, "champion")}
+    answers = {str(row[0]): row[1] for row in scored.rows}
+    customers = churn.sql("SELECT count(*) AS n FROM churn_customers").only_row()["n"]
+    assert len(answers) == len(scored.rows) == customers
+    some = [*churn.customers("Yes", 40), *churn.customers("No", 40)]
+    assert churn.ask_about(some, "advanced_mlops_churn-2") == [answers[customer] for customer in some]
+
+
 def test_sixty_days_without_drift_set_nothing_going(deployed: Deployed) -> None:
     """Other customers every day, and so other figures: noise breaks a limit now and then, and never often enough."""
     before = deployed.aliases()
