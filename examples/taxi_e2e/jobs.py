@@ -14,25 +14,15 @@ from components.job import ClusterArgs, EnvironmentArgs, JobPermission, Workflow
 from components.job_tasks import AfterArgs, NotebookTaskArgs, TaskArgs
 from components.model_registration import ModelRegistration, ModelRegistrationArgs
 from components.workflow import MlWorkflow, MlWorkflowArgs
+from examples.taxi_e2e.code import imported_files
 from examples.taxi_e2e.config import TaxiE2eConfig
 
 FEATURES, TRAINING, BATCH, MONITORING = "feature-engineering", "model-training", "batch-inference", "monitoring"
 ROLES = (FEATURES, TRAINING, BATCH, MONITORING)
 PIPELINES = Path(__file__).resolve().parents[2] / "pipelines"
 NOTEBOOKS = PIPELINES / "taxi_e2e" / "notebooks"
-# What the notebooks import, and no more: each file is a resource, and a change in it an update.
-_SHARED = ("__init__", "digests", "errors", "feature_model", "on_demand", "progress", "registration", "schemas", "sql")
-_TAXI = ("__init__", "features", "ingest", "metrics", "parameters", "sample", "split", "taxis_csv", "trips", "zones")
-_CODE = (
-    *(f"{name}.py" for name in (*_SHARED, "versions")),
-    *(f"taxi/{name}.py" for name in _TAXI),
-    "taxi/zones.csv",
-    "taxi_e2e/*.py",
-    "taxi_e2e/*.csv",
-    "taxi_e2e/sql/*.sql",
-    "validation/*.py",
-    "batch_scoring/*.py",
-)
+# What their modules read beside themselves.
+_DATA = ("taxi/zones.csv", "taxi_e2e/locations.csv", "taxi_e2e/sql/*.sql")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -234,7 +224,8 @@ def _notebooks(folder: str) -> list[databricks.Notebook]:
 
 def _code_files(folder: str) -> list[databricks.WorkspaceFile]:
     """The modules that the notebooks import: a notebook's own folder is on its path."""
-    found = {path for pattern in _CODE for path in PIPELINES.glob(pattern) if path.name != "__main__.py"}
+    data = [path for pattern in _DATA for path in PIPELINES.glob(pattern)]
+    found = [*imported_files(NOTEBOOKS.glob("*.py"), PIPELINES), *data]
     return [
         databricks.WorkspaceFile(
             f"code-{path.relative_to(PIPELINES).as_posix()}",

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from operator import methodcaller
 from pathlib import Path
@@ -212,18 +215,27 @@ def test_model_experiment_and_grants_are_made_with_least_privilege(stack: str) -
     assert not {"users", "account users"} & {*granted, *(grant["principal"] for grant in recording.of_type(":Grant"))}
 
 
-def test_the_code_that_notebooks_import_is_in_the_workspace_beside_them() -> None:
+def test_the_code_that_notebooks_import_is_in_the_workspace_beside_them_and_runs_there(tmp_path: Path) -> None:
     recording = workshop_of(config_of("local"))
-    folder = "/Workspace/Shared/taxi-e2e/local"
-    paths = {one["path"].removeprefix(f"{folder}/") for one in recording.of_type(":WorkspaceFile")}
-    names = {path.removesuffix(".py").removesuffix("/__init__").replace("/", ".") for path in paths}
-    imported = set()
-    for path in [
-        *jobs.NOTEBOOKS.glob("*.py"),
-        *(jobs.PIPELINES.parent / path for path in paths if path.endswith(".py")),
-    ]:
-        imported |= set(re.findall(r"^\s*from (pipelines[\w.]*) import", path.read_text(), re.MULTILINE))
-    assert imported - names <= {"pipelines"}
+    for one in [*recording.of_type(":WorkspaceFile"), *recording.of_type(":Notebook")]:
+        suffix = ".py" if "language" in one else ""
+        path = tmp_path / (one["path"].removeprefix("/Workspace/Shared/taxi-e2e/local/") + suffix)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(base64.b64decode(one["contentBase64"]))
+    # Everything that a notebook imports, at its head or within its functions, from these files alone.
+    modules = sorted(
+        {
+            name
+            for path in [*tmp_path.glob("*.py"), *tmp_path.glob("pipelines/**/*.py")]
+            for name in re.findall(r"^\s*(?:from|import) (pipelines[\w.]*)", path.read_text(), re.MULTILINE)
+        }
+    )
+    assert len(modules) > 20
+    code = "import importlib, pipelines; " + "; ".join(f"importlib.import_module('{name}')" for name in modules)
+    code += "; from pipelines.taxi.zones import zone_zips; from pipelines.taxi_e2e.locations import locations"
+    code += "; assert zone_zips() and locations() and pipelines.__file__.startswith(" + repr(str(tmp_path)) + ")"
+    ran = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr
 
 
 def test_feature_distributions_are_watched_and_their_drift_is_told() -> None:

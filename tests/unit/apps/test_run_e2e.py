@@ -413,16 +413,20 @@ def test_without_an_engine_nothing_is_tried(
         (ROOT, "examples/taxi_e2e/scripts/run_e2e_mlops_pipeline.sh"),
     ],
 )
-def test_the_launchers_work_from_any_folder_and_hand_options_and_exit_codes_on(start: Path, launcher: str) -> None:
-    def launch(*arguments: str) -> subprocess.CompletedProcess[str]:
-        environ = {**os.environ, "PYTHON": sys.executable}
-        command = ["bash", launcher, *arguments]
-        return subprocess.run(command, cwd=start, env=environ, capture_output=True, text=True, check=False)
-
-    planned = launch("--dry-run", "--skip-training", "--stack", "staging")
+def test_the_launchers_work_from_any_folder_and_hand_options_on(start: Path, launcher: str) -> None:
+    planned = launch(start, launcher, "--dry-run", "--skip-training", "--stack", "staging")
     assert planned.returncode == 0, planned.stderr
     assert json.loads(planned.stdout)["serves"]["endpoint"] == "mlops-taxi-fare-endpoint-staging"
-    assert launch("--skip-features", "--force-features").returncode == 2
+
+
+def test_a_launcher_hands_the_exit_code_on() -> None:
+    assert launch(PROJECT, "run_mlops.sh", "--skip-features", "--force-features").returncode == 2
+
+
+def launch(start: Path, launcher: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    environ = {**os.environ, "PYTHON": sys.executable}
+    command = ["bash", launcher, *arguments]
+    return subprocess.run(command, cwd=start, env=environ, capture_output=True, text=True, check=False)
 
 
 def test_a_payload_that_holds_no_records_is_refused_before_anything_is_tried(folder: Path) -> None:

@@ -1,0 +1,83 @@
+"""The end-to-end taxi stack under the pack, on the engine, from its stack files as they stand; a stub workspace."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+import yaml
+
+from policies.report.findings import report_of
+from tests.policies.test_taxi_stacks import ADVISED_IN_PROD, PROVIDER, found, shown
+from tests.support.engine import PROJECT
+from tests.support.rest_stub import feature_table
+from tests.support.taxi_e2e import EXAMPLE, KEY, e2e_project
+
+STACKS = ("staging", "prod")
+CATALOG = "/api/2.1/unity-catalog"
+VERSION = {"version": 18, "status": "READY"}
+
+
+def answers(stack: str) -> dict[str, Any]:
+    """What a stack of the file finds: version 18 that passed validation, and both feature tables with their keys."""
+    settings = yaml.safe_load((EXAMPLE / f"Pulumi.{stack}.yaml").read_text())["config"][KEY]
+    place = f"{settings['catalog']}.{settings['schema']}"
+    name = settings["model"].get("name", f"{place}.dev_mlops_stacks_gcp_fs_model")
+    model = f"{CATALOG}/models/{name}"
+    tags = [{"key": "validation", "value": "passed"}, {"key": "required_inputs", "value": "pickup_datetime"}]
+    known: dict[str, Any] = {
+        model: {"full_name": name, "aliases": []},
+        f"{model}/versions": {"model_versions": [VERSION]},
+        f"{model}/versions/18": VERSION,
+        "/api/2.0/mlflow/unity-catalog/model-versions/get": {"model_version": {"version": "18", "tags": tags}},
+    }
+    for table in settings["featureTables"]:
+        full_name, series = f"{place}.{table['source']}", table["timeseriesKey"]
+        key = [*table["primaryKeys"], series]
+        known[f"{CATALOG}/tables/{full_name}"] = feature_table(full_name, key, timeseries=[series])
+    return known
+
+
+@pytest.fixture(scope="module")
+def host() -> Iterator[str]:
+    known = {path: answer for stack in STACKS for path, answer in answers(stack).items()}
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            path = urlsplit(self.path).path
+            absent = {"error_code": "RESOURCE_DOES_NOT_EXIST", "message": f"{path} does not exist"}
+            answer = json.dumps(known.get(path, absent)).encode()
+            self.send_response(200 if path in known else 404)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(answer)))
+            self.end_headers()
+            self.wfile.write(answer)
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
+            return
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_the_stack_passes_the_pack_as_it_stands(stack: str, host: str, tmp_path: Path) -> None:
+    environ = {"DATABRICKS_TOKEN": "dapi-of-nobody"}
+    project = e2e_project(tmp_path / stack, stack, environ, {"databricks:host": host})
+    project.install_plugin("resource-databricks-v1.118.0", PROVIDER)
+    pack = ["--policy-pack", str(PROJECT / "policies"), "--policy-pack-config", str(EXAMPLE / "policies.json")]
+    outcome = project.preview(*pack)
+    report = report_of(stack, outcome.events)
+    assert report.finished, outcome
+    assert not report.errors, outcome
+    assert [(shown(one), one.text) for one in report.mandatory] == []
+    assert report.resources > 80
+    assert {rule for rule, level in found(report) if level == "advisory"} <= ADVISED_IN_PROD
