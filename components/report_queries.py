@@ -93,6 +93,8 @@ def drift_by_window(
 ) -> str:
     """The drift of every column by window, the worst of the served models, whole table: a row a window and column."""
     worst = ",\n  ".join(f"max({_measure(name)}) AS {short_name(name)}" for name in measures)
+    # A column of the other kind has none of them.
+    measured = " OR ".join(f"max({name}) IS NOT NULL" for name in measures)
     return f"""SELECT
   window.start AS window_start,
   column_name,
@@ -102,6 +104,7 @@ WHERE drift_type = '{drift_type}' AND granularity = '{_text(granularity)}' AND s
   AND column_name <> '{WHOLE_TABLE}'
   AND window.start >= current_date() - INTERVAL {days} DAYS
 GROUP BY window_start, column_name
+HAVING {measured}
 ORDER BY window_start, column_name"""
 
 

@@ -118,9 +118,15 @@ class RetrievalIndex(pulumi.ComponentResource):
         )
         self.index_name = self.index.name
         self.endpoint_name = self.index.endpoint_name
+        # A new index of the old name starts without the grants of the one before.
+        with_index = pulumi.ResourceOptions(replace_with=[self.index], delete_before_replace=True)
         self.grants = [
             databricks.Grant(
-                f"{name}-select-{reader}", table=self.index.name, principal=reader, privileges=["SELECT"], opts=child
+                f"{name}-select-{reader}",
+                table=self.index.name,
+                principal=reader,
+                privileges=["SELECT"],
+                opts=pulumi.ResourceOptions.merge(child, with_index),
             )
             for reader in args.readers
         ]

@@ -13,6 +13,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+import httpx
 import numpy as np
 import pytest
 from databricks.sdk import WorkspaceClient
@@ -22,6 +23,7 @@ from databricks.sdk.service.catalog import (
     MonitorMetric,
     MonitorMetricType,
 )
+from databricks.sdk.service.dashboards import Dashboard
 from databricks.sdk.service.jobs import JobParameterDefinition
 from databricks.sdk.service.sql import (
     Aggregation,
@@ -181,7 +183,12 @@ def _journal(client: WorkspaceClient, sql: Warehouse) -> str:
         f"(TIMESTAMP '{_noon(0):%Y-%m-%d %H:%M:%S}', 'training', 'better', '', 'made', false, NULL, NULL, '4')"
     )
     job = client.jobs.create(
-        name="drift", parameters=[JobParameterDefinition(name="journal", default="decided")], tasks=[]
+        name="drift",
+        parameters=[
+            JobParameterDefinition(name="journal", default="decided"),
+            JobParameterDefinition(name="drift_metrics_table", default="main.rep.rater_unpacked_drift_metrics"),
+        ],
+        tasks=[],
     )
     return str(job.job_id)
 
@@ -346,6 +353,69 @@ def test_the_command_writes_the_page_and_a_picture_of_every_plot(
     assert main(["--project", "churn", "--outputs", str(tmp_path / "none.json")]) == 2
     assert "holds no outputs" in capsys.readouterr().err
     assert main([*project, "--days", "0"]) == 2
+
+
+def test_the_console_shows_the_same_drift_limits_and_decisions(scene: Scene) -> None:
+    page = _console(scene).get("/_workspace/console").text
+    section = page[page.index('<section id="drift"') : page.index('<section id="jobs"')]
+    assert "main.rep.rater_unpacked" in _text(section)
+    (row,) = [row for row in re.findall(r"<tr>.*?</tr>", section, flags=re.DOTALL) if ">prediction<" in row]
+    today = next(
+        row
+        for row in scene.facts.drift["CONSECUTIVE"].value
+        if row["column_name"] == "prediction" and row["window_start"].date() == _noon(0).date()
+    )
+    assert f"{today['js_distance']:.4f}" in row
+    assert "0.19" in row
+    assert f"1 of {DAYS - 1}" in _text(row)
+    assert 'class="limit"' in row
+    assert f"1 window beyond a limit: {_noon(0):%Y-%m-%d} 00:00 (prediction)" in _text(section)
+    for words in ("held back", "violation", "better", "too soon &lt;b&gt;"):
+        assert words in section
+
+
+def test_the_console_runs_the_queries_of_a_dashboard(scene: Scene) -> None:
+    client = scene.source.client
+    content = {
+        "datasets": [
+            {
+                "name": "d",
+                "displayName": "By day",
+                "query": alert_queries.daily_summary(ThreePartName.parse(scene.outputs["payloadTable"])),
+            },
+            {"name": "e", "displayName": "Broken", "query": "SELECT * FROM main.rep.nothing"},
+            {"name": "f", "displayName": "Empty", "query": "SELECT 1 AS one WHERE 1 = 2"},
+        ],
+        "pages": [],
+    }
+    made = client.lakeview.create(
+        Dashboard(display_name="rater <b>", serialized_dashboard=json.dumps(content), parent_path="/Shared")
+    )
+    browser = _console(scene)
+    listed = browser.get("/_workspace/console").text
+    assert f"/_workspace/console/dashboards/{made.dashboard_id}" in listed
+    assert "rater &lt;b&gt;" in listed
+    page = browser.get(f"/_workspace/console/dashboards/{made.dashboard_id}").text
+    assert page.count('class="sparkline"') == 4
+    assert f"{_noon(0):%Y-%m-%d}" in page
+    assert "TABLE_OR_VIEW_NOT_FOUND" in page
+    assert "The query gives no rows." in page
+    assert "Unable to find dashboard" in browser.get("/_workspace/console/dashboards/none").text
+    with httpx.Client(base_url=scene.server.host) as stranger:
+        assert stranger.get(f"/_workspace/console/dashboards/{made.dashboard_id}").status_code == 303
+
+
+def _console(scene: Scene) -> httpx.Client:
+    """A browser that is signed in."""
+    browser = httpx.Client(base_url=scene.server.host, follow_redirects=True, timeout=30)
+    login = {"token": scene.server.token}
+    answer = browser.post("/_workspace/console/login", data=login, headers={"Origin": scene.server.host})
+    assert answer.status_code == 200
+    return browser
+
+
+def _text(markup: str) -> str:
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]*>", "", markup))
 
 
 class Reader(HTMLParser):

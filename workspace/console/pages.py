@@ -43,6 +43,7 @@ class Pages:
             "span": span,
             "ms": milliseconds,
             "number": number,
+            "fixed": lambda value: f"{value:.4f}",
             "breakable": breakable,
             "utc": utc,
         }

@@ -8,7 +8,7 @@ a fault on every path does not hide the switch that ends it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -17,13 +17,27 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from workspace.errors import ApiError
 from workspace.http import Caller, Json
+from workspace.sql.warehouses import WAREHOUSE_ID
 
 T = TypeVar("T")
 NOT_FOUND, NOT_IMPLEMENTED = 404, 501
 PATIENCE_SECONDS = 8
 """For one section: a service that is slow must not keep the others from being read."""
+MOST_ROWS = 1_000
+"""Rows of a query that are read at most."""
 _PAGES = 50
 """Pages of a list that are read at most: beyond that, a page for people is the wrong tool."""
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The answer of a query."""
+
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str | None]]
+
+    def records(self) -> list[dict[str, str | None]]:
+        return [dict(zip(self.columns, row, strict=True)) for row in self.rows]
 
 
 class Workspace:
@@ -45,6 +59,18 @@ class Workspace:
         if response.is_error:
             raise ApiError(response.status_code, str(answer.get("error_code")), str(answer.get("message")))
         return dict(answer)
+
+    async def rows(self, statement: str, catalog: str = "", schema: str = "") -> Rows:
+        """The first rows of a query, values as texts. ApiError 400 with the engine's words where it fails."""
+        body = {"statement": statement, "warehouse_id": WAREHOUSE_ID, "wait_timeout": "10s", "row_limit": MOST_ROWS}
+        where = {name: value for name, value in (("catalog", catalog), ("schema", schema)) if value}
+        answer = await self.send("POST", "/api/2.0/sql/statements", {**body, **where})
+        status = answer.get("status") or {}
+        if status.get("state") != "SUCCEEDED":
+            failure = (status.get("error") or {}).get("message") or f"it is {status.get('state')} after 10 s"
+            raise ApiError(400, "BAD_REQUEST", str(failure))
+        columns = [str(one["name"]) for one in answer["manifest"]["schema"].get("columns") or []]
+        return Rows(columns, (answer.get("result") or {}).get("data_array") or [])
 
     async def all(self, path: str, field: str, **query: str) -> list[Json]:
         """The entries of every page of a list."""

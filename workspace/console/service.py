@@ -19,7 +19,18 @@ from starlette.staticfiles import StaticFiles
 from workspace.console import forms
 from workspace.console.pages import HEADERS, Pages
 from workspace.console.reading import Workspace, outcome
-from workspace.console.sections import alerts, controls, jobs, monitors, online, registry, requests, serving
+from workspace.console.sections import (
+    alerts,
+    controls,
+    dashboards,
+    jobs,
+    monitors,
+    online,
+    registry,
+    requests,
+    serving,
+)
+from workspace.console.sections.drift import DriftReader
 from workspace.console.sessions import LIFETIME_SECONDS, Sessions
 from workspace.errors import ApiError
 from workspace.http import Caller
@@ -53,6 +64,7 @@ class Console:
         self._documents = state.documents
         self._caller = caller
         self._pages = Pages()
+        self._drift = DriftReader()
         self._workspace: Workspace | None = None
         self._label = lru_cache(maxsize=4096)(self._pattern)
         self._routes: list[BaseRoute] = []
@@ -70,6 +82,7 @@ class Console:
             Route(ROOT, self._signed_in(self._show), methods=["GET"]),
             Route(LOGIN, self._login_form, methods=["GET"]),
             Route(LOGIN, self._login, methods=["POST"]),
+            Route(f"{ROOT}/dashboards/{{id}}", self._signed_in(self._show_dashboard), methods=["GET"]),
             Route(f"{ROOT}/logout", self._signed_in(self._logout), methods=["POST"]),
             *(
                 Route(f"{ROOT}/{path}", self._signed_in(self._form(path, action)), methods=["POST"])
@@ -150,8 +163,10 @@ class Console:
             "online": online.online(workspace),
             "requests": requests.requests(workspace, self._label),
             "monitors": monitors.monitors(workspace, self._monitored_tables),
+            "drift": self._drift.read(workspace, self._monitored_tables),
             "jobs": jobs.jobs(workspace),
             "alerts": alerts.alerts(workspace),
+            "dashboards": dashboards.dashboards(workspace),
             "settings": controls.settings(workspace),
             "faults": controls.faults(workspace),
         }
@@ -171,6 +186,15 @@ class Console:
             **dict(zip(readings, outcomes, strict=True)),
         }
         return self._pages.page("console.html", context, error.status if error else 200)
+
+    async def _show_dashboard(self, request: Request, session: str) -> Response:
+        workspace = self._open(request)
+        try:
+            found = await dashboards.opened(workspace, request.path_params["id"])
+        except ApiError as error:
+            return await self._show(request, session, error=error)
+        context = {"root": ROOT, "caller": self._caller, "entry": found.entry, "datasets": found.datasets}
+        return self._pages.page("dashboard.html", context)
 
     def _form(self, path: str, action: Action) -> Page:
         async def posted(request: Request, session: str) -> Response:
