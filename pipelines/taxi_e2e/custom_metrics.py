@@ -1,6 +1,5 @@
 """How good fares are, in the words of those who pay and drive, beside the usual errors."""
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -25,11 +24,6 @@ class FareQuality:
     def metrics(self, prefix: str) -> dict[str, float]:
         """By the names of MLflow metrics: `<prefix>_mae` and so on."""
         return {f"{prefix}_{name}": value for name, value in asdict(self).items()}
-
-    @classmethod
-    def of_metrics(cls, metrics: Mapping[str, float], prefix: str) -> "FareQuality":
-        """What `metrics` wrote. Raises KeyError where one is missing."""
-        return cls(**{name: float(metrics[f"{prefix}_{name}"]) for name in cls.__dataclass_fields__})
 
     def __str__(self) -> str:
         return f"MAE ${self.mae:.3f}, RMSE ${self.rmse:.3f}, {self.within_fifth:.0%} within a fifth of the fare"
