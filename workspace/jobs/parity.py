@@ -151,7 +151,7 @@ _TABLE: tuple[tuple[str, str, Source, str, str], ...] = (
             "are 501, naming task and kind."
         ),
         Source.ASSUMPTION,
-        "The workspace has neither Spark nor pipelines",
+        "There are no pipelines here, no dbt and no JVM tasks",
         "_runs.py::test_a_job_that_cannot_be_executed_here_can_be_declared_but_not_run",
     ),
     (
@@ -448,6 +448,22 @@ BEHAVIOURS: tuple[Behaviour, ...] = (
         source=Source.CLIENT,
         reference="databricks-sdk asks 2.2, older clients and the provider 2.1; the shapes used here are the same",
         test=f"{TESTS}.py::test_what_was_declared_is_read_back_with_the_defaults_of_the_service",
+    ),
+    Behaviour(
+        path=f"POST {JOBS}/run-now",
+        behaviour="A task on a cluster has a Spark session that reads and writes tables by three-part names, as far as "
+        "the run's identity may; `spark_conf` of the cluster is in it.",
+        source=Source.DOCUMENTATION,
+        reference="SparkPythonTask; page 'Configure compute for jobs' (Spark configuration)",
+        test="tests/workspace/test_batch_scoring.py::test_a_task_on_a_cluster_reads_and_writes_what_its_principal_may",
+    ),
+    Behaviour(
+        path=f"POST {JOBS}/run-now",
+        behaviour="Spark is this machine's: local, for tasks on clusters only, and DDL is left to SQL; without PySpark "
+        "or Java a task that needs it fails with what is missing, others run.",
+        source=Source.ASSUMPTION,
+        reference="stated in each refusal; on Databricks serverless tasks have Spark too",
+        test="tests/workspace/test_spark_local.py::test_a_task_that_fails_for_want_of_spark_says_why_and_others_do_not",
     ),
     *(
         Behaviour(

@@ -256,6 +256,22 @@ _ASKING = (
     ),
     _one(
         _ASK,
+        "On-demand features are made by their Python functions from the request and from looked-up features, for each "
+        "record; a value that the request carries wins.",
+        _DOCS,
+        "On-demand feature computation; databricks-feature-engineering 0.18.2 `OnDemandColumnInfo`",
+        "tests/workspace/test_batch_scoring.py::test_the_endpoint_gives_the_same_answers",
+    ),
+    _one(
+        f"POST {_API}",
+        "An entity whose on-demand functions the endpoint's creator may not EXECUTE does not deploy; the function's "
+        "text is taken when the entity starts.",
+        _ASSUMED,
+        "that the creator's privileges count is documented, when the text is read is not",
+        "tests/workspace/test_batch_scoring.py::test_who_may_not_call_the_function_cannot_serve_the_model",
+    ),
+    _one(
+        _ASK,
         "Feature lookups bring the online row for the keys of the request; what the request carries wins.",
         _CLIENT,
         "databricks-feature-lookup 1.17 `mlflow_model`",

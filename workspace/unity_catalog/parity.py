@@ -278,7 +278,7 @@ BEHAVIOURS: tuple[Behaviour, ...] = (
         f"{_OBJECTS}test_credentials_for_a_table_are_for_those_who_may_read_or_write_it",
     ),
     _of(
-        f"POST {_BASE}/temporary-table-credentials",
+        "POST /api/2.0/unity-catalog/temporary-table-credentials",
         "Storage is a folder of this machine, so that no cloud's credentials come along; EXTERNAL USE SCHEMA, which "
         "engines from outside need, is not asked for: who asks is Spark on this machine, which stands for a cluster.",
         Source.ASSUMPTION,
