@@ -28,7 +28,7 @@ from databricks.sdk.core import Config
 from databricks.sdk.service.catalog import MonitorInferenceLog, MonitorInferenceLogProblemType
 
 from bench.load import BenchError
-from bench.machines import PROJECT, free_port, memory_mb, workspace
+from bench.machines import PROJECT, children, free_port, workspace
 from components.unpack import (
     FeatureSource,
     LabelSource,
@@ -63,6 +63,8 @@ UNPACKED = UnpackedSchema(
     label_column="churn",
     label_type="string",
 )
+Processes = Callable[[], Sequence[int]]
+"""Which processes a step runs in, at a moment."""
 
 
 @dataclass(frozen=True)
@@ -91,18 +93,20 @@ class Scale:
     def run(self, rows: int) -> None:
         """Every step at one size."""
         self._fill(rows)
-        steps: dict[str, tuple[int, Callable[[], object]]] = {
-            "features (MERGE)": (self._server, self._features),
-            "unpacking (3 statements)": (self._server, self._unpack),
-            "monitor refresh": (self._server, self._refresh),
-            "drift detection (2 queries)": (self._server, self._drift),
-            "scoring, one process": (os.getpid(), self._one_process),
-            "scoring, local Spark": (os.getpid(), self._on_spark),
+        workspace, here = lambda: children(self._server), os.getpid()
+        steps: dict[str, tuple[Processes, Callable[[], object]]] = {
+            "features (MERGE)": (workspace, self._features),
+            "unpacking (3 statements)": (workspace, self._unpack),
+            "monitor refresh": (workspace, self._refresh),
+            "drift detection (2 queries)": (workspace, self._drift),
+            "scoring, one process": (lambda: [here], self._one_process),
+            # The JVM and its Python workers.
+            "scoring, local Spark": (lambda: [one for one in children(here) if one != here], self._on_spark),
         }
-        for name, (process, step) in steps.items():
+        for name, (processes, step) in steps.items():
             if name in self._stopped:
                 continue
-            with _peak(process) as most:
+            with _peak(processes) as most:
                 started = time.perf_counter()
                 step()
                 seconds = time.perf_counter() - started
@@ -111,6 +115,12 @@ class Scale:
             if seconds > self._limit:
                 self._stopped.add(name)
                 sys.stderr.write(f"{name}: over its limit of {self._limit:.0f} s, and so the last size of it\n")
+
+    def warm_up(self) -> None:
+        """Every step once with few rows, for what happens once in a process: imports, code made, workers started."""
+        self.run(SAMPLE)
+        self.costs.clear()
+        self._stopped.clear()
 
     def _fill(self, rows: int) -> None:
         """So many customers, and requests about all of them over a week; nothing else is left of before."""
@@ -131,8 +141,7 @@ class Scale:
             self._client.quality_monitors.delete(WATCHED)
         self._sql.run(
             "CREATE OR REPLACE TABLE payload AS SELECT concat('r', CAST(request AS STRING)) AS databricks_request_id, "
-            "CAST('2026-11-20 00:00:00' AS TIMESTAMP) + make_interval(0, 0, 0, CAST(request % 7 AS INT)) "
-            "AS request_time,"
+            "CAST(date_add(DATE'2026-11-20', CAST(request % 7 AS INT)) AS TIMESTAMP) AS request_time,"
             " 200 AS status_code, 'entity' AS served_entity_id, "
             "concat('{\"dataframe_records\":[', array_join(collect_list(record), ','), ']}') AS request, "
             "concat('{\"predictions\":[', array_join(collect_list(answer), ','), ']}') AS response FROM ("
@@ -299,6 +308,7 @@ def measure(folder: Path, sizes: Sequence[int], limit: float) -> list[Cost]:
             spark.range(4).selectExpr("id % 2 AS k").groupBy("k").count().collect()
             config = Config(host=access["DATABRICKS_HOST"], token=access["DATABRICKS_TOKEN"], auth_type="pat")
             scale = Scale(WorkspaceClient(config=config), server.pid, spark, limit)
+            scale.warm_up()
             for size in sizes:
                 scale.run(size)
         finally:
@@ -307,15 +317,15 @@ def measure(folder: Path, sizes: Sequence[int], limit: float) -> list[Cost]:
 
 
 @contextlib.contextmanager
-def _peak(process: int) -> Iterator[list[float]]:
-    """The most memory that a process and its children have while the block runs, in MB, looked at often."""
+def _peak(processes: Processes) -> Iterator[list[float]]:
+    """The most memory that these processes have while the block runs, in MB, looked at often."""
     most, over = [0.0], threading.Event()
 
     def watch() -> None:
         while not over.is_set():
             # A child may end between the look at the list and the look at it.
             with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-                most[0] = max(most[0], memory_mb(process)["pss"])
+                most[0] = max(most[0], sum(map(_pss_mb, processes())))
             over.wait(0.25)
 
     watcher = threading.Thread(target=watch, daemon=True)
@@ -325,6 +335,12 @@ def _peak(process: int) -> Iterator[list[float]]:
     finally:
         over.set()
         watcher.join()
+
+
+def _pss_mb(process: int) -> float:
+    """Resident memory of one process, pages that it shares with others by its part of them."""
+    lines = Path(f"/proc/{process}/smaps_rollup").read_text().splitlines()
+    return sum(int(line.split()[1]) for line in lines if line.startswith("Pss:")) / 1024
 
 
 def _parser() -> argparse.ArgumentParser:
