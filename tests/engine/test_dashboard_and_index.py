@@ -21,7 +21,7 @@ from tests.support.warehouse import Warehouse
 PROGRAM = """
 import pulumi
 from components.dashboard import ServingDashboard, ServingDashboardArgs
-from components.vector_index import DeltaSyncArgs, RetrievalIndex, RetrievalIndexArgs
+from components.vector_index import DeltaSyncArgs, DirectAccessArgs, RetrievalIndex, RetrievalIndexArgs
 
 config = pulumi.Config()
 index = RetrievalIndex(
@@ -35,6 +35,20 @@ index = RetrievalIndex(
         dimension=2,
         readers=["ann@example.com"],
     ),
+)
+# Written to over its API, on the endpoint of the other one.
+RetrievalIndex(
+    "notes",
+    RetrievalIndexArgs(
+        name="main.seek.notes_index",
+        endpoint="seek",
+        make_endpoint=False,
+        primary_key="id",
+        source=DirectAccessArgs(schema={"id": "string", "embedding": "array<float>"}),
+        vector_column="embedding",
+        dimension=2,
+    ),
+    pulumi.ResourceOptions(depends_on=[index.endpoint]),
 )
 dashboard = ServingDashboard(
     "traffic",
@@ -100,6 +114,12 @@ def test_the_index_is_online_and_answers_before_the_update_ends(scene: Scene) ->
     found = client.vector_search_indexes.query_index(NAME, ["id"], query_vector=[0.9, 0.1], num_results=1)
     assert found.result is not None
     assert [row[0] for row in found.result.data_array or []] == ["a"]
+    client.vector_search_indexes.upsert_data_vector_index(
+        "main.seek.notes_index", json.dumps([{"id": "n", "embedding": [0.0, 1.0]}])
+    )
+    noted = client.vector_search_indexes.query_index("main.seek.notes_index", ["id"], query_vector=[0.0, 1.0])
+    assert noted.result is not None
+    assert [row[0] for row in noted.result.data_array or []] == ["n"]
     granted = client.grants.get("table", NAME).privilege_assignments or []
     assert [(one.principal, [p.value for p in one.privileges or []]) for one in granted] == [
         ("ann@example.com", ["SELECT"])
