@@ -2,19 +2,41 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
+import yaml
+from databricks.sdk import WorkspaceClient
+
 from tests.engine.test_taxi_stack import RECORD
-from tests.support.models import ready_version
+from tests.support.models import create_version, finalize, upload
 from tests.support.taxi import ENDPOINT, MODEL, Taxi
 
 PLANTED = "planted-secret-7f3a9c"
+INPUTS = [{"type": "double", "name": "trip_distance", "required": True}]
+BROKEN = {
+    "MLmodel": yaml.safe_dump(
+        {
+            "flavors": {"python_function": {"loader_module": "tests.nothing"}},
+            "signature": {"inputs": json.dumps(INPUTS), "outputs": json.dumps([{"type": "double", "required": True}])},
+        }
+    ),
+    "requirements.txt": "mlflow\n",
+}
+
+
+def broken_version(client: WorkspaceClient) -> int:
+    """A READY version whose code is in a module that does not exist: its files alone do not show that."""
+    version = create_version(client, MODEL)
+    upload(client, MODEL, version, BROKEN)
+    assert finalize(client, MODEL, version)["status"] == "READY"
+    return version
 
 
 def test_a_model_that_raises_on_load_fails_the_up_while_the_old_version_answers(running: Taxi) -> None:
     client = running.server.client()
     before = running.ask({"dataframe_records": [RECORD]})
-    broken = ready_version(client, MODEL)  # its code is in a module that does not exist
+    broken = broken_version(client)
     running.change(lambda serving: serving["model"].update(featureLookup=False))
 
     failed = running.project.up()
@@ -37,7 +59,7 @@ def test_a_model_that_raises_on_load_fails_the_up_while_the_old_version_answers(
 
 def test_a_first_deployment_that_cannot_load_leaves_no_endpoint_and_no_alias(fresh: Taxi) -> None:
     client = fresh.server.client()
-    ready_version(client, MODEL)
+    broken_version(client)
     fresh.change(lambda serving: serving["model"].update(featureLookup=False))
 
     failed = fresh.project.up()
