@@ -13,6 +13,7 @@ import pytest
 from databricks.sdk.errors import PermissionDenied
 
 from components.outputs import StackOutputs
+from pipelines.versions import version_tags
 from tests.support.database import Database
 from tests.support.principals import Person, machine
 from tests.support.reads import only_reads
@@ -99,6 +100,20 @@ def test_a_second_up_does_nothing(scene: Scene) -> None:
     again = scene.titanic.project.up()
     assert again.ok, again
     assert again.operations() == []
+
+
+def test_training_left_an_experiment_its_training_set_and_tagged_versions(scene: Scene) -> None:
+    client = scene.titanic.server.client()
+    experiment = client.experiments.get_by_name("/Shared/passenger_fit_model").experiment
+    assert experiment is not None
+    runs = list(client.experiments.search_runs(experiment_ids=[str(experiment.experiment_id)]))
+    assert len(runs) == 2
+    for run in runs:
+        assert run.inputs is not None
+        assert [one.dataset.name for one in run.inputs.dataset_inputs or [] if one.dataset] == ["online_feature_table"]
+    tags = {version: version_tags(client, MODEL, version) for version in ("1", "2")}
+    assert [tags[one]["feature_store"] for one in tags] == ["online_store", "mysql"]
+    assert all(float(one["accuracy"]) > 0.65 and one["validation"] == "passed" for one in tags.values())
 
 
 def test_callers_send_an_id_and_get_one_prediction_for_each(scene: Scene) -> None:
