@@ -21,7 +21,6 @@ from typing import Any
 import numpy as np
 from databricks.sdk import WorkspaceClient
 
-from pipelines.churn.drift_job import detect
 from pipelines.sql import Result, Warehouse
 
 CATALOG, SCHEMA = "main", "churn"
@@ -95,8 +94,6 @@ class ChurnDays:
     records: int = 20
     """A request."""
     seed: int = 7
-    by_schedule: bool = True
-    """Whether the stack's job detects drift when it is due; else the same code is called here, and trains nothing."""
     _due: list[tuple[datetime, list[tuple[Customer, str]]]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -130,8 +127,6 @@ class ChurnDays:
         for minutes in (UNPACKED, REFRESHED, JUDGED):
             self.advance_to(start + timedelta(minutes=minutes))
             self.settle()
-        if not self.by_schedule and self._drift_job is not None:
-            detect(self.parameters(), self.client)
         for minutes in (ALERTED, NOON):
             self.advance_to(start + timedelta(minutes=minutes))
         self.settle()

@@ -49,7 +49,7 @@ def detect(parameters: Mapping[str, str], workspace: WorkspaceClient | None = No
         retrainings=_retrainings(client, parameters["model"], versions, now, guard),
         triggers=journal.triggers(parameters["model"]),
     )
-    performance, drift = _metrics(client, warehouse, parameters, policy)
+    performance, drift = read_metrics(client, warehouse, parameters, policy)
     decision = decide(performance, drift, policy, guard, history)
     journal.add_decision(parameters["model"], decision, policy, guard)
     return decision
@@ -90,9 +90,10 @@ def _next_window(trained: datetime) -> datetime:
     return midnight if midnight == trained else midnight + timedelta(days=1)
 
 
-def _metrics(
+def read_metrics(
     workspace: WorkspaceClient, warehouse: SqlRunner, parameters: Mapping[str, str], policy: Policy
 ) -> tuple[list[Performance], list[Drift]]:
+    """What the metric tables say of every window since `policy.since`."""
     profile, drift = parameters["profile_metrics_table"], parameters["drift_metrics_table"]
     model_column = parameters.get("model_id_column", "served_entity_id")
     slices = flag(parameters, "judge_slices", default=False)
