@@ -53,7 +53,8 @@ def number(value: Any, digits: int = 3) -> str:
         return f"{value:,}"
     if value and abs(value) < 10**-digits:
         return f"{value:.1e}"
-    return f"{value:,.{digits}f}".rstrip("0").rstrip(".") or "0"
+    written = f"{value:,.{digits}f}".rstrip("0").rstrip(".")
+    return "0" if written in ("", "-0") else written
 
 
 def day(value: Any) -> str:
