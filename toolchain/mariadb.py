@@ -6,7 +6,6 @@ of users and sockets: MariaDB documentation, "mariadb-install-db" and "Authentic
 
 from __future__ import annotations
 
-import getpass
 import os
 import pwd
 import shutil
@@ -134,7 +133,7 @@ class MariaDb:
 
     def _client(self, *options: str, text: str) -> subprocess.CompletedProcess[str]:
         # By standard input: a password on a command line can be read by everybody on the machine.
-        command = [_program("mariadb"), "--no-defaults", f"--socket={SOCKET}", f"--user={getpass.getuser()}", *options]
+        command = [_program("mariadb"), "--no-defaults", f"--socket={SOCKET}", f"--user={_own_name()}", *options]
         cwd = self.data if self.data.is_dir() else self.folder
         return subprocess.run(command, cwd=cwd, input=text, capture_output=True, text=True, check=False)
 
@@ -148,7 +147,7 @@ class MariaDb:
             "--no-defaults",
             f"--datadir={self.data}",
             "--auth-root-authentication-method=socket",
-            f"--auth-root-socket-user={getpass.getuser()}",
+            f"--auth-root-socket-user={_own_name()}",
             "--skip-test-db",
             "--skip-name-resolve",
         ]
@@ -214,7 +213,18 @@ def _server_user(folder: Path) -> str | None:
     return _SERVICE_USER if reachable else "root"
 
 
+def _own_name() -> str:
+    """Whom the socket takes this process for: the system's name of its user, whatever the environment says."""
+    return pwd.getpwuid(os.geteuid()).pw_name
+
+
 def _command_line(pid: int) -> str:
+    """The words of a process, parted by spaces; empty where there is none."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace").replace("\0", " ")
+    except OSError:
+        if Path("/proc/self").exists():
+            return ""
     done = subprocess.run(["ps", "-ww", "-p", str(pid), "-o", "command="], capture_output=True, text=True, check=False)
     return done.stdout
 
