@@ -40,7 +40,7 @@ COMMANDS = {
 }
 VARIABLES = """
 STACK=local  a stack; any other is taken to be on a real workspace
-DATA=        with up, preview: a folder with real data (taxis.csv, telco_churn.csv, titanic.csv); sample data when left out
+DATA=        with up, preview: a folder with taxis.csv, telco_churn.csv or titanic.csv; sample data when left out
 PROJECT=     taxi (when left out), a folder of examples, or any folder with a Pulumi.yaml
 EVENTS=      with policy: the events of a preview that was made elsewhere
 SPARK=1      with PySpark and Delta in the environment, for tasks that score on Spark (450 MB; needs a JDK 17)

@@ -110,7 +110,7 @@ def test_training_left_an_experiment_its_training_set_and_tagged_versions(scene:
     assert len(runs) == 2
     for run in runs:
         assert run.inputs is not None
-        assert [one.dataset.name for one in run.inputs.dataset_inputs or [] if one.dataset] == ["online_feature_table"]
+        assert [one.dataset.name for one in run.inputs.dataset_inputs or []] == ["online_feature_table"]
     tags = {version: version_tags(client, MODEL, version) for version in ("1", "2")}
     assert [tags[one]["feature_store"] for one in tags] == ["online_store", "mysql"]
     assert all(float(one["accuracy"]) > 0.65 and one["validation"] == "passed" for one in tags.values())
