@@ -1,8 +1,9 @@
 """`python -m bench.scale`: what each pipeline costs as rows grow, on this machine (docs/scale.md).
 
 On a workspace of its own: features, unpacking of requests with labels and features, a refresh of the monitor, the
-questions of drift detection, and bulk scoring by one process and by local Spark. Seconds, the most memory, and each
-figure as a ratio to the smallest size. Stops by itself: a step that passes its limit is the last one of its kind.
+questions of drift detection, and bulk scoring by one process and by local Spark. Processor seconds, which other load on
+the machine hardly changes, seconds of the clock, the most memory, and each as a ratio to the smallest size. Stops by
+itself: a step that passes its limit is the last one of its kind.
 """
 
 from __future__ import annotations
@@ -74,6 +75,9 @@ class Cost:
     step: str
     rows: int
     seconds: float
+    """By the clock, whatever else the machine does."""
+    processor_seconds: float
+    """Of all cores, of the processes of the step."""
     memory_mb: float
     """The most that the processes of the step had at a time (PSS)."""
 
@@ -107,11 +111,13 @@ class Scale:
             if name in self._stopped:
                 continue
             with _peak(processes) as most:
-                started = time.perf_counter()
+                started, before = time.perf_counter(), _processor_seconds(processes())
                 step()
                 seconds = time.perf_counter() - started
-            self.costs.append(Cost(name, rows, seconds, most[0]))
-            sys.stderr.write(f"{rows:>9,} rows  {name:<28} {seconds:8.1f} s  {most[0]:8.0f} MB\n")
+                used = _processor_seconds(processes()) - before
+            self.costs.append(Cost(name, rows, seconds, used, most[0]))
+            figures = f"{used:8.1f} s of processors  {seconds:8.1f} s  {most[0]:8.0f} MB"
+            sys.stderr.write(f"{rows:>9,} rows  {name:<28} {figures}\n")
             if seconds > self._limit:
                 self._stopped.add(name)
                 sys.stderr.write(f"{name}: over its limit of {self._limit:.0f} s, and so the last size of it\n")
@@ -243,7 +249,7 @@ class Scale:
 
 
 def table(costs: Sequence[Cost]) -> str:
-    """Seconds, ratio to the smallest size, and memory, side by side for every size."""
+    """Processor seconds with their ratio to the smallest size, seconds and memory, side by side for every size."""
     sizes = sorted({cost.rows for cost in costs})
     by_key = {(cost.step, cost.rows): cost for cost in costs}
     lines = ["| step | " + " | ".join(f"{size:,} rows" for size in sizes) + " |", "| --- |" + " --- |" * len(sizes)]
@@ -254,8 +260,9 @@ def table(costs: Sequence[Cost]) -> str:
             if cost is None:
                 cells.append("not tried")
             else:
-                ratio = cost.seconds / first.seconds
-                cells.append(f"{cost.seconds:.1f} s (x{ratio:.1f}), {cost.memory_mb:,.0f} MB")
+                ratio = cost.processor_seconds / max(first.processor_seconds, 0.01)
+                used = f"{cost.processor_seconds:.1f} s of processors (x{ratio:.1f})"
+                cells.append(f"{used}, {cost.seconds:.1f} s, {cost.memory_mb:,.0f} MB")
         lines.append(f"| {step} | " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
 
@@ -335,6 +342,16 @@ def _peak(processes: Processes) -> Iterator[list[float]]:
     finally:
         over.set()
         watcher.join()
+
+
+def _processor_seconds(processes: Sequence[int]) -> float:
+    """What processes have used so far, and children of theirs that have ended."""
+    ticks = 0
+    for process in processes:
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+            ticks += sum(int(field) for field in fields[11:15])
+    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 def _pss_mb(process: int) -> float:
