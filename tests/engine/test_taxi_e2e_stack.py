@@ -1,0 +1,144 @@
+"""The end-to-end taxi workflow on the real engine, from an empty workspace: stopped by its gate, then all the way."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from components.outputs import StackOutputs
+from tests.support.server import WorkspaceServer
+from tests.support.taxi_e2e import ENDPOINT, MODEL, SCHEMA, TaxiE2e, load_trips
+
+ONLINE = {f"main.{SCHEMA}.{name}_features_online" for name in ("pickup", "dropoff")}
+
+
+@pytest.fixture
+def taxi(tmp_path: Path) -> Iterator[TaxiE2e]:
+    server = WorkspaceServer(tmp_path / "workspace")
+    server.start()
+    load_trips(server)
+    yield TaxiE2e.new(server, tmp_path / "project")
+    server.kill()
+
+
+def test_a_version_serves_only_after_its_validation_and_an_unchanged_run_changes_nothing(taxi: TaxiE2e) -> None:
+    client = taxi.server.client()
+
+    # A gate that nothing passes: the jobs are there, a version is, and nothing serves it.
+    taxi.change("jobs.thresholds", maxRmse=0.1)
+    stopped = taxi.drive()
+    assert stopped.exit_code == 1, stopped
+    assert stopped.result["failed_phase"] == "training", stopped
+    assert "rmse on all rows" in stopped.status
+    assert stopped.phases() == {"jobs": "success", "features": "success", "training": "failed"}
+    assert list(client.serving_endpoints.list()) == []
+    assert client.registered_models.get(MODEL, include_aliases=True).aliases in (None, [])
+    assert taxi.settings()["stage"] == "jobs"
+
+    taxi.change("jobs.thresholds", maxRmse=3.5)
+    served = taxi.drive("--skip-features")
+    assert served.exit_code == 0, served
+    assert set(served.phases().values()) == {"success", "skipped"}
+    result = served.result
+    # The version that was trained before is found again, not trained twice.
+    assert [str(one.version) for one in client.model_versions.list(MODEL)] == [result["model_version"]] == ["1"]
+    assert (taxi.settings()["stage"], taxi.settings()["model"]["aliases"]) == ("serving", {"champion": "1"})
+    assert result["endpoint_state"] == "READY"
+    assert [len(result["predictions"][name]) for name in ("single", "batch")] == [1, 3]
+    assert set(result["online_tables"]) == ONLINE
+    assert client.model_versions.get_by_alias(MODEL, "champion").version == 1
+    outputs = StackOutputs.model_validate(taxi.project.outputs())
+    check_outputs(outputs)
+    check_run(taxi)
+    # What batch inference says of all trips, it says in the table.
+    scored = taxi.sql("SELECT count(*) AS n, min(model_version) AS v FROM taxi_fare_predictions").only_row()
+    assert (scored["n"], scored["v"]) == (result["batch_rows"], 1)
+
+    # Lookups are what a prediction rests on: another place for the same miles and time is another fare.
+    single = json.loads((taxi.project.folder / "serving/config/test_single_prediction.json").read_text())
+    (record,) = single["dataframe_records"]
+    places = [{**record, "pickup_location_id": place} for place in (161, 132)]
+    answers = client.serving_endpoints.query(ENDPOINT, dataframe_records=places).predictions
+    assert answers is not None
+    assert abs(answers[0] - answers[1]) > 1.0, answers
+
+    job = outputs.job_ids["monitoring"]
+    run = client.jobs.run_now(int(job)).result()
+    (task,) = run.tasks or []
+    found = client.jobs.get_run_output(task.run_id or 0).notebook_output
+    assert found is not None
+    assert json.loads(found.result or "")["monitors"] == [
+        f"main.{SCHEMA}.taxi_fare_endpoint_unpacked",
+        f"main.{SCHEMA}.pickup_features",
+    ]
+
+    again = taxi.drive("--skip-features", "--skip-training")
+    assert again.exit_code == 0, again
+    assert again.phases() == {
+        "jobs": "success",
+        "features": "skipped",
+        "training": "skipped",
+        "deployment": "success",
+        "validation": "success",
+    }
+    # One `pulumi up`, which found nothing to do.
+    assert re.findall(r"^Resources:\n +\d+ (.*)$", again.status, re.MULTILINE) == ["unchanged"], again
+
+    # The stage cannot take down what serves, and what is exported can be brought back.
+    taxi.change("", stage="jobs")
+    refused = taxi.project.preview()
+    assert not refused.ok
+    assert f"endpoint {ENDPOINT} is there: it would be deleted" in refused.errors()
+    taxi.change("", stage="serving")
+    check_restored(taxi)
+
+    gone = taxi.project.destroy()
+    assert gone.ok, gone
+    assert [endpoint.name for endpoint in client.serving_endpoints.list()] == []
+    assert list(client.jobs.list()) == []
+
+
+def check_outputs(outputs: StackOutputs) -> None:
+    assert (outputs.endpoint_name, outputs.model_name, outputs.resolved_version) == (ENDPOINT, MODEL, "1")
+    assert outputs.payload_table == f"main.{SCHEMA}.taxi_fare_endpoint_payload"
+    assert outputs.monitor_table == f"main.{SCHEMA}.taxi_fare_endpoint_unpacked"
+    assert set(outputs.job_ids) == {"unpack", "feature-engineering", "model-training", "batch-inference", "monitoring"}
+    assert set(outputs.alert_ids) == {"availability", "latency", "drift-prediction", "drift-features-pickup"}
+    assert set(outputs.online_table_names) == ONLINE
+    assert outputs.smoke_result.status == "passed"
+
+
+def check_run(taxi: TaxiE2e) -> None:
+    """The version says what it was made of, and by whom it may serve."""
+    client: Any = taxi.server.client()
+    version = client.api_client.do(
+        "GET", "/api/2.0/mlflow/unity-catalog/model-versions/get", query={"name": MODEL, "version": "1"}
+    )["model_version"]
+    tags = {tag["key"]: tag["value"] for tag in version["tags"]}
+    assert tags["validation"] == "passed"
+    assert {"taxi_e2e_features_digest", "taxi_e2e_model_digest", "training_date", "git_sha"} <= set(tags)
+    run = client.experiments.get_run(version["run_id"]).run
+    assert {"n_estimators", "cut", "raw_table"} <= {one.key for one in run.data.params}
+    assert {"held_out_rmse", "held_out_within_fifth", "baseline_rmse"} <= {one.key for one in run.data.metrics}
+    assert "mlflow.source.git.commit" in {one.key for one in run.data.tags}
+    artifacts = {file.path for file in client.experiments.list_artifacts(run_id=run.info.run_id)}
+    assert {"feature_importances.json", "held_out_predictions.csv"} <= artifacts
+
+
+def check_restored(taxi: TaxiE2e) -> None:
+    """The restore drill: a stack whose state is lost comes back from an export, and nothing is made twice."""
+    exported = taxi.project.must("stack", "export", "--stack", taxi.project.stack).stdout
+    backup = taxi.project.folder / "backup.json"
+    backup.write_text(exported)
+    taxi.project.must("stack", "rm", "--force", "--yes", "--preserve-config", taxi.project.stack)
+    taxi.project.must("stack", "init", taxi.project.stack, "--secrets-provider", "passphrase")
+    assert taxi.project.resources() == []
+    taxi.project.must("stack", "import", "--stack", taxi.project.stack, "--file", str(backup))
+    restored = taxi.project.up("--refresh")
+    assert restored.ok, restored
+    assert [step for step in restored.operations() if step[0] not in ("same", "refresh")] == []
