@@ -93,7 +93,7 @@ def score(
         rows=count,
         replaced_rows=before,
         seconds=round(seconds, 3),
-        rows_per_second=round(count / seconds, 1),
+        rows_per_second=round(count / seconds, 3),
     )
     said.say("written", str(summary))
     return summary

@@ -216,9 +216,14 @@ def _asked(scene: Scene) -> pd.DataFrame:
     return frame
 
 
-def test_every_row_is_scored_once_with_its_features_as_they_were_known(scene: Scene) -> None:
-    asked = _asked(scene)
-    summary = scene.score("known")
+@pytest.fixture(scope="module")
+def known(scene: Scene) -> Summary:
+    """A first run, that several tests look at."""
+    return scene.score("known")
+
+
+def test_every_row_is_scored_once_with_its_features_as_they_were_known(scene: Scene, known: Summary) -> None:
+    asked, summary = _asked(scene), known
     assert (summary.rows, summary.model_version, summary.replaced_rows) == (len(asked), 1, 0)
     assert summary.rows_per_second == pytest.approx(summary.rows / summary.seconds, rel=0.1)
     found = scene.sql.rows("SELECT customer, at, region, prediction FROM stays_offline WHERE run_id = 'known'")
@@ -227,8 +232,7 @@ def test_every_row_is_scored_once_with_its_features_as_they_were_known(scene: Sc
     assert {row[3] for row in found} == {"Yes", "No"}
 
 
-def test_rows_say_which_version_under_which_alias_and_when_in_utc(scene: Scene) -> None:
-    scene.score("tracked")
+def test_rows_say_which_version_under_which_alias_and_when_in_utc(scene: Scene, known: Summary) -> None:
     described = {row[0]: row[1] for row in scene.sql.rows("DESCRIBE TABLE stays_offline")}
     assert {
         name: described[name]
@@ -242,7 +246,7 @@ def test_rows_say_which_version_under_which_alias_and_when_in_utc(scene: Scene) 
     }
     rows = scene.sql.rows(
         "SELECT DISTINCT model_name, model_version, model_alias, inference_timestamp, inference_date "
-        "FROM stays_offline WHERE run_id = 'tracked'"
+        "FROM stays_offline WHERE run_id = 'known'"
     )
     assert rows == [[MODEL, "1", "champion", "2026-11-27T20:30:15.250Z", "2026-11-27"]]
     table = scene.client.tables.get(f"{SCHEMA}.stays_offline")
