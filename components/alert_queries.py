@@ -75,6 +75,9 @@ def drift(
     drift_type: DriftType,
     granularity: str,
     sliced: bool,
+    profile_table: ThreePartName | None = None,
+    min_rows: int = 1,
+    model_id_column: str = SERVED_ENTITY_ID,
 ) -> str:
     """`measure` of the newest window, as `drift`: one row a column, or a column and slice.
 
@@ -82,14 +85,26 @@ def drift(
         table: the drift metrics table.
         measure: such as `js_distance` (categorical columns) or `wasserstein_distance` (numeric ones).
         sliced: ask about every slice instead of the whole table.
+        profile_table: the profile metrics table, which knows how many values each window has.
+        min_rows: windows, models or slices with fewer values of the column are no answer; needs the profile.
+        model_id_column: the monitor's.
     """
-    which = "slice_key IS NOT NULL" if sliced else "slice_key IS NULL"
+    which = "d.slice_key IS NOT NULL" if sliced else "d.slice_key IS NULL"
     listed = ", ".join(f"'{column}'" for column in columns)
+    enough = ""
+    if profile_table is not None:
+        enough = f"""
+    AND EXISTS (
+      SELECT 1 FROM {profile_table.sql} AS p
+      WHERE p.column_name = d.column_name AND p.log_type = 'INPUT' AND p.granularity = d.granularity
+        AND p.window.start = d.window.start AND p.{model_id_column} = d.{model_id_column}
+        AND p.slice_key <=> d.slice_key AND p.slice_value <=> d.slice_value AND p.count >= {min_rows}
+    )"""
     return f"""WITH judged AS (
-  SELECT window.start AS window_start, column_name, slice_key, slice_value, {measure} AS drift
-  FROM {table.sql}
-  WHERE column_name IN ({listed}) AND drift_type = '{drift_type}' AND granularity = '{granularity}'
-    AND {which} AND {measure} IS NOT NULL
+  SELECT d.window.start AS window_start, d.column_name, d.slice_key, d.slice_value, d.{measure} AS drift
+  FROM {table.sql} AS d
+  WHERE d.column_name IN ({listed}) AND d.drift_type = '{drift_type}' AND d.granularity = '{granularity}'
+    AND {which} AND d.{measure} IS NOT NULL{enough}
 )
 SELECT drift, column_name, slice_key, slice_value, window_start
 FROM judged

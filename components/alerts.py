@@ -83,6 +83,12 @@ class DriftAlertArgs:
     """Which windows."""
     sliced: bool = False
     """Whether each slice is judged instead of the whole table."""
+    profile_table: pulumi.Input[str] | None = None
+    """The profile metrics table, as the monitor names it; needed for `min_rows`."""
+    min_rows: int = 1
+    """Windows, models and slices with fewer values of a column are no answer: a few rows always look like drift."""
+    model_id_column: ModelId = SERVED_ENTITY_ID
+    """The monitor's column that tells models apart."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -235,14 +241,23 @@ def _drift(args: DriftAlertArgs) -> _Alert:
         _check(_COLUMN, "drift column", column)
     _check(_MEASURE, "drift measure", args.measure)
     _check(_GRANULARITY, "granularity", args.granularity)
-    query = pulumi.Output.from_input(args.table).apply(
-        lambda table: alert_queries.drift(
-            ThreePartName.parse(table),
+    if args.min_rows < 1 or (args.min_rows > 1 and args.profile_table is None):
+        raise AlertError(
+            f"drift by {args.measure} has min_rows {args.min_rows}; use 1 or more, and give profile_table, which has "
+            "the numbers of rows"
+        )
+    profile = args.profile_table if args.min_rows > 1 else None
+    query = pulumi.Output.all(args.table, profile).apply(
+        lambda tables: alert_queries.drift(
+            ThreePartName.parse(tables[0]),
             args.measure,
             columns=args.columns,
             drift_type=args.drift_type,
             granularity=args.granularity,
             sliced=args.sliced,
+            profile_table=None if tables[1] is None else ThreePartName.parse(tables[1]),
+            min_rows=args.min_rows,
+            model_id_column=args.model_id_column,
         )
     )
     where = "a slice of " if args.sliced else ""

@@ -105,6 +105,9 @@ def alert_args(
                 drift_type=one.drift_type,
                 granularity=one.granularity,
                 sliced=one.sliced,
+                profile_table=_metrics(monitor, drift=False),
+                min_rows=one.min_rows,
+                model_id_column="served_entity_id" if config.monitor is None else config.monitor.model_id,
             )
             for name, one in alerts.drift.items()
         },

@@ -28,6 +28,7 @@ class DriftConfig(Section):
     drift_type: DriftKind = "CONSECUTIVE"
     granularity: str = "1 day"
     sliced: bool = Field(default=False, description="Each slice instead of the whole table.")
+    min_rows: int = Field(default=1, ge=1, description="Windows, models and slices of fewer values are no answer.")
 
 
 class QualityConfig(Section):

@@ -72,8 +72,8 @@ def test_the_age_is_that_of_the_newest_row_and_an_empty_table_has_none(sql: Ware
 
 def test_drift_is_judged_in_the_newest_window_that_has_a_value(sql: Warehouse) -> None:
     sql.execute(
-        "CREATE TABLE drift (window STRUCT<start: TIMESTAMP, end: TIMESTAMP>, granularity STRING, column_name STRING, "
-        "slice_key STRING, slice_value STRING, drift_type STRING, js_distance DOUBLE)"
+        "CREATE TABLE drift (window STRUCT<start: TIMESTAMP, end: TIMESTAMP>, granularity STRING, served_entity_id "
+        "STRING, column_name STRING, slice_key STRING, slice_value STRING, drift_type STRING, js_distance DOUBLE)"
     )
     rows = [
         ("2026-01-01", "1 day", "prediction", "NULL", "CONSECUTIVE", "0.9"),
@@ -88,7 +88,7 @@ def test_drift_is_judged_in_the_newest_window_that_has_a_value(sql: Warehouse) -
         sql.execute(
             f"INSERT INTO drift SELECT named_struct('start', TIMESTAMP'{day} 00:00:00', 'end', TIMESTAMP'{day} "
             f"23:00:00'), "
-            f"'{granularity}', '{column}', {key}, {key}, '{kind}', CAST({value} AS DOUBLE)"
+            f"'{granularity}', '1', '{column}', {key}, {key}, '{kind}', CAST({value} AS DOUBLE)"
         )
     table = ThreePartName.parse(sql.full("drift"))
 
@@ -104,6 +104,20 @@ def test_drift_is_judged_in_the_newest_window_that_has_a_value(sql: Warehouse) -
 
     assert judged() == [0.1, 0.2]
     assert judged(sliced=True) == [0.6]
+    sql.execute(
+        "CREATE TABLE profile_of_drift (window STRUCT<start: TIMESTAMP, end: TIMESTAMP>, granularity STRING, "
+        "served_entity_id STRING, column_name STRING, slice_key STRING, slice_value STRING, log_type STRING, "
+        "count BIGINT)"
+    )
+    for column, count in (("prediction", 29), ("churn", 30)):
+        sql.execute(
+            "INSERT INTO profile_of_drift SELECT named_struct('start', TIMESTAMP'2026-01-02 00:00:00', 'end', "
+            f"TIMESTAMP'2026-01-02 23:00:00'), '1 day', '1', '{column}', NULL, NULL, 'INPUT', {count}"
+        )
+    profile = ThreePartName.parse(sql.full("profile_of_drift"))
+    assert judged(profile_table=profile, min_rows=29) == [0.1, 0.2]
+    assert judged(profile_table=profile, min_rows=30) == [0.1]
+    assert judged(profile_table=profile, min_rows=31) == []
     assert judged(drift_type="BASELINE") == [0.7]
     assert judged(granularity="1 hour") == [0.8]
     assert judged(columns=["age"]) == []
