@@ -35,6 +35,13 @@ BEHAVIOURS: tuple[Behaviour, ...] = (
     ),
     _of(
         _EXECUTE,
+        "current_timestamp(), now() and current_date() are the time at which the query began, the same throughout it.",
+        DOCUMENTED,
+        _FUNCTIONS,
+        "tests/workspace/test_clock.py::test_sql_and_the_registry_go_by_the_clock",
+    ),
+    _of(
+        _EXECUTE,
         "A statement that fails is answered 200 with state FAILED, an error class in brackets and its SQLSTATE.",
         CLIENT,
         "databricks-sdk 0.156 sql.StatementStatus; page Error classes",
