@@ -407,7 +407,6 @@ def test_without_an_engine_nothing_is_tried(
 @pytest.mark.parametrize(
     ("start", "launcher"),
     [
-        (PROJECT, "run_mlops.sh"),
         (PROJECT / "serving" / "config", "../../run_mlops.sh"),
         (PROJECT / "scripts", "./run_e2e_mlops_pipeline.sh"),
         (ROOT, "examples/taxi_e2e/scripts/run_e2e_mlops_pipeline.sh"),
