@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from components.outputs import StackOutputs
+from tests.support.reads import only_reads
 from tests.support.server import WorkspaceServer
 from tests.support.taxi_e2e import ENDPOINT, MODEL, SCHEMA, TaxiE2e, load_trips
 
@@ -91,7 +92,8 @@ def test_a_version_serves_only_after_its_validation_and_an_unchanged_run_changes
 
     # The stage cannot take down what serves, and what is exported can be brought back.
     taxi.change("", stage="jobs")
-    refused = taxi.project.preview()
+    with only_reads(taxi.server):
+        refused = taxi.project.preview()
     assert not refused.ok
     assert f"endpoint {ENDPOINT} is there: it would be deleted" in refused.errors()
     taxi.change("", stage="serving")
