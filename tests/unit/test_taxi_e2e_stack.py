@@ -227,11 +227,16 @@ def test_the_code_that_notebooks_import_is_in_the_workspace_beside_them_and_runs
             place = tmp_path / module.replace(".", "/")
             assert place.with_suffix(".py").is_file() or (place / "__init__.py").is_file(), f"{path} imports {module}"
     # That it runs there is what the engine's test sees; here, that it finds its data from these files alone.
-    code = (
-        "import pipelines; from pipelines.taxi.zones import zone_zips; from pipelines.taxi_e2e.locations import locations; "
-        "from pipelines.taxi_e2e.feature_step import FEATURE_TABLES; from pipelines.taxi_e2e.statements import statement; "
-        "assert zone_zips() and locations() and FEATURE_TABLES and statement('training_set'); print(pipelines.__file__)"
-    )
+    code = """
+import pipelines
+from pipelines.taxi.zones import zone_zips
+from pipelines.taxi_e2e.feature_step import FEATURE_TABLES
+from pipelines.taxi_e2e.locations import locations
+from pipelines.taxi_e2e.statements import statement
+
+assert zone_zips() and locations() and FEATURE_TABLES and statement("training_set")
+print(pipelines.__file__)
+"""
     ran = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stderr
     assert ran.stdout.startswith(str(tmp_path))
