@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from . import databricks
 from .config.batch import BatchConfig
 from .job import ClusterArgs, JobPermission, WorkflowJobArgs
 from .job_tasks import NotebookTaskArgs, TaskArgs
@@ -16,11 +14,6 @@ ROLE = "batch"
 TASK = "Batch_scoring"
 TIMEOUT_SECONDS = 4 * 3_600
 # Known when a run starts. A repaired run is the same run with the same start: its rows take the place of its own.
-CODE = (
-    *("__init__.py", "errors.py", "progress.py", "sql.py", "feature_model.py", "on_demand.py"),
-    "batch_scoring/*.py",
-)
-"""Modules of `pipelines` that the notebook imports, directly or through others."""
 OF_THE_RUN: Mapping[str, str] = {"run_id": "{{job.run_id}}", "moment": "{{job.start_time.iso_datetime}}"}
 
 
@@ -83,20 +76,3 @@ def batch_scoring_job(
         permissions=permissions,
         tags=tags or {},
     )
-
-
-def batch_code(folder: str, pipelines: Path) -> list[databricks.WorkspaceFile]:
-    """The modules beside the notebook: its own folder is on its path.
-
-    Args:
-        folder: of the job's files, in the workspace.
-        pipelines: the local package.
-    """
-    return [
-        databricks.WorkspaceFile(
-            f"batch-{path.relative_to(pipelines).as_posix()}",
-            path=f"{folder}/pipelines/{path.relative_to(pipelines).as_posix()}",
-            content_base64=base64.b64encode(path.read_bytes()).decode(),
-        )
-        for path in sorted(path for pattern in CODE for path in pipelines.glob(pattern))
-    ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -22,7 +22,7 @@ from .job_tasks import (
     TaskArgs,
     check_tasks,
 )
-from .permissions import access_controls
+from .permissions import PermissionEntry, access_controls
 
 TIMEZONE = "UTC"
 NOTEBOOK_MARK = "# Databricks notebook source"
@@ -80,6 +80,19 @@ class JobPermission:
     """User name."""
     service_principal: str | None = None
     """Application id."""
+
+
+def job_permissions(entries: Iterable[PermissionEntry]) -> list[JobPermission]:
+    """Of the jobs around an endpoint: who manages it manages them, and everybody else named there may look."""
+    return [
+        JobPermission(
+            level="CAN_MANAGE" if entry.level == "CAN_MANAGE" else "CAN_VIEW",
+            group=entry.group,
+            user=entry.user,
+            service_principal=entry.service_principal,
+        )
+        for entry in entries
+    ]
 
 
 @dataclass(frozen=True, kw_only=True)

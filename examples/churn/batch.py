@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pulumi
 
-from components.batch_scoring import ROLE, batch_code, batch_scoring_job
+from components.batch_scoring import ROLE, batch_scoring_job
 from components.config.batch import CONSUMER, BatchConfig
-from components.job import JobPermission
+from components.job import job_permissions
+from components.job_code import code_files
 from components.workflow import MlWorkflow, MlWorkflowArgs
 from examples.churn.config import ChurnConfig
 
@@ -27,17 +28,9 @@ def make_batch(config: ChurnConfig, batch: BatchConfig) -> MlWorkflow:
         input_table=config.qualified(batch.input_table),
         output_table=config.qualified(batch.output_table),
         warehouse_id=config.warehouse_id,
-        permissions=[
-            JobPermission(
-                level="CAN_MANAGE" if entry.level == "CAN_MANAGE" else "CAN_VIEW",
-                group=entry.group,
-                user=entry.user,
-                service_principal=entry.service_principal,
-            )
-            for entry in config.endpoint.permissions
-        ],
+        permissions=job_permissions(config.endpoint.permissions),
         tags=config.endpoint.tags,
     )
     args = MlWorkflowArgs(bundle="churn", stack=config.environment, jobs={ROLE: job})
-    code = batch_code(f"{batch.folder}/{job.name}", PIPELINES)
+    code = code_files([NOTEBOOK], PIPELINES, f"{batch.folder}/{job.name}", prefix="batch")
     return MlWorkflow("churn-scoring", args, pulumi.ResourceOptions(depends_on=code))

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import base64
 from dataclasses import replace
 from pathlib import Path
 
 import pulumi
 
-from components import databricks
-from components.job import EnvironmentArgs, JobPermission, WorkflowJobArgs
+from components.job import EnvironmentArgs, WorkflowJobArgs, job_permissions
+from components.job_code import code_files
 from components.job_tasks import NotebookTaskArgs
 from components.monitor import InferenceMonitor
 from components.workflow import MlWorkflow, MlWorkflowArgs, drift_response
@@ -19,7 +18,7 @@ ROLE = "drift-response"
 PIPELINES = Path(__file__).resolve().parents[2] / "pipelines"
 NOTEBOOKS = PIPELINES / "churn" / "notebooks"
 TIMEOUT_SECONDS = 7_200
-_CODE = ("*.py", "validation/*.py", "churn/*.py", "churn/sql/*.sql")
+DATA = ("churn/sql/*.sql",)
 
 
 def make_workflow(config: ChurnConfig, drift: DriftResponseConfig, monitor: InferenceMonitor) -> MlWorkflow:
@@ -46,31 +45,9 @@ def make_workflow(config: ChurnConfig, drift: DriftResponseConfig, monitor: Infe
         cron=drift.cron,
         run_as=drift.run_as,
         notify_on_failure=drift.notify_on_failure,
-        permissions=[
-            JobPermission(
-                level="CAN_MANAGE" if entry.level == "CAN_MANAGE" else "CAN_VIEW",
-                group=entry.group,
-                user=entry.user,
-                service_principal=entry.service_principal,
-            )
-            for entry in config.endpoint.permissions
-        ],
+        permissions=job_permissions(config.endpoint.permissions),
         tags=config.endpoint.tags,
     )
     args = MlWorkflowArgs(bundle="churn", stack=config.environment, jobs={ROLE: job})
-    code = _code_files(f"{drift.folder}/{args.name_of(ROLE)}")
+    code = code_files(NOTEBOOKS.glob("*.py"), PIPELINES, f"{drift.folder}/{args.name_of(ROLE)}", data=DATA)
     return MlWorkflow("churn", args, pulumi.ResourceOptions(depends_on=[monitor, *code]))
-
-
-def _code_files(folder: str) -> list[databricks.WorkspaceFile]:
-    """The modules that the notebooks import, beside them: a notebook's own folder is on its path."""
-    found = [path for pattern in _CODE for path in PIPELINES.glob(pattern)]
-    return [
-        databricks.WorkspaceFile(
-            f"code-{path.relative_to(PIPELINES).as_posix()}",
-            path=f"{folder}/pipelines/{path.relative_to(PIPELINES).as_posix()}",
-            content_base64=base64.b64encode(path.read_bytes()).decode(),
-        )
-        for path in sorted(found)
-        if path.name != "__main__.py"
-    ]

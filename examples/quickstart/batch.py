@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pulumi
 
-from components.batch_scoring import ROLE, batch_code, batch_scoring_job
+from components.batch_scoring import ROLE, batch_scoring_job
 from components.config.batch import CONSUMER
+from components.job_code import code_files
 from components.workflow import MlWorkflow, MlWorkflowArgs
 from examples.quickstart.config import QuickstartConfig
 
@@ -30,6 +31,6 @@ def make_batch(config: QuickstartConfig, depends_on: Sequence[pulumi.Resource] =
         warehouse_id=config.warehouse_id,
         tags=config.tags,
     )
-    code = batch_code(f"{config.batch.folder}/{job.name}", PIPELINES)
+    code = code_files([NOTEBOOK], PIPELINES, f"{config.batch.folder}/{job.name}", prefix="batch")
     args = MlWorkflowArgs(bundle="churn-quickstart", stack=config.environment, jobs={ROLE: job})
     return MlWorkflow("quickstart", args, pulumi.ResourceOptions(depends_on=[*depends_on, *code]))

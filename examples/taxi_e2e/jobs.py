@@ -11,10 +11,10 @@ import pulumi
 
 from components import databricks
 from components.job import ClusterArgs, EnvironmentArgs, JobPermission, WorkflowJobArgs
+from components.job_code import code_files
 from components.job_tasks import AfterArgs, NotebookTaskArgs, TaskArgs
 from components.model_registration import ModelRegistration, ModelRegistrationArgs
 from components.workflow import MlWorkflow, MlWorkflowArgs
-from examples.taxi_e2e.code import imported_files
 from examples.taxi_e2e.config import TaxiE2eConfig
 
 FEATURES, TRAINING, BATCH, MONITORING = "feature-engineering", "model-training", "batch-inference", "monitoring"
@@ -22,7 +22,7 @@ ROLES = (FEATURES, TRAINING, BATCH, MONITORING)
 PIPELINES = Path(__file__).resolve().parents[2] / "pipelines"
 NOTEBOOKS = PIPELINES / "taxi_e2e" / "notebooks"
 # What their modules read beside themselves.
-_DATA = ("taxi/zones.csv", "taxi_e2e/locations.csv", "taxi_e2e/sql/*.sql")
+DATA = ("taxi/zones.csv", "taxi_e2e/locations.csv", "taxi_e2e/sql/*.sql")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +47,10 @@ def make_workshop(config: TaxiE2eConfig) -> Workshop:
         ),
     )
     _grant_readers(config)
-    files = [*_notebooks(config.jobs.folder), *_code_files(config.jobs.folder)]
+    files = [
+        *_notebooks(config.jobs.folder),
+        *code_files(NOTEBOOKS.glob("*.py"), PIPELINES, config.jobs.folder, data=DATA),
+    ]
     workflow = MlWorkflow(
         "taxi-fare",
         workflow_args(config),
@@ -219,18 +222,4 @@ def _notebooks(folder: str) -> list[databricks.Notebook]:
             content_base64=base64.b64encode(path.read_bytes()).decode(),
         )
         for path in sorted(NOTEBOOKS.glob("*.py"))
-    ]
-
-
-def _code_files(folder: str) -> list[databricks.WorkspaceFile]:
-    """The modules that the notebooks import: a notebook's own folder is on its path."""
-    data = [path for pattern in _DATA for path in PIPELINES.glob(pattern)]
-    found = [*imported_files(NOTEBOOKS.glob("*.py"), PIPELINES), *data]
-    return [
-        databricks.WorkspaceFile(
-            f"code-{path.relative_to(PIPELINES).as_posix()}",
-            path=f"{folder}/pipelines/{path.relative_to(PIPELINES).as_posix()}",
-            content_base64=base64.b64encode(path.read_bytes()).decode(),
-        )
-        for path in sorted(found)
     ]

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import pulumi
 
-from components import databricks
 from components.external_store import ExternalOnlineStoreArgs
-from components.job import EnvironmentArgs, JobPermission, WorkflowJobArgs
+from components.job import EnvironmentArgs, WorkflowJobArgs, job_permissions
+from components.job_code import code_files
 from components.job_tasks import AfterArgs, NotebookTaskArgs, TaskArgs
 from components.workflow import MlWorkflow, MlWorkflowArgs
-from examples.titanic.code import PIPELINES, code_of
 from examples.titanic.config import OnlinePassengerConfig, PassengerConfig
 
 ROLE = "features"
 DEMOGRAPHIC, TICKET, FIT = "passenger_demographic_features", "passenger_ticket_features", "fit_model"
 PUBLISH_TO_RDS, PUBLISH_ONLINE = "publish_to_rds", "publish_to_online_store"
+PIPELINES = Path(__file__).resolve().parents[2] / "pipelines"
 NOTEBOOKS = PIPELINES / "titanic" / "notebooks"
+# What modules read and do not import: statements, and the model, which is logged as code.
+DATA = ("titanic/models/*.py", "titanic/sql/*.sql")
 MODE = "merge"
 TIMEOUT_SECONDS = 7_200
 
@@ -66,19 +68,19 @@ def make_workflow(
         paused=workflow.paused,
         run_as=workflow.run_as,
         notify_on_failure=workflow.notify_on_failure,
-        permissions=[
-            JobPermission(
-                level="CAN_MANAGE" if entry.level == "CAN_MANAGE" else "CAN_VIEW",
-                group=entry.group,
-                user=entry.user,
-                service_principal=entry.service_principal,
-            )
-            for entry in config.endpoint.permissions
-        ],
+        permissions=job_permissions(config.endpoint.permissions),
         tags=config.endpoint.tags,
     )
     args = MlWorkflowArgs(bundle="titanic", stack=config.environment, jobs={ROLE: job})
-    code = _code_files(job.tasks, f"{workflow.folder}/{args.name_of(ROLE)}", "" if store is None else store.tls.ca)
+    ca = "" if store is None else store.tls.ca
+    code = code_files(
+        [NOTEBOOKS / f"{task.key}.py" for task in job.tasks],
+        PIPELINES,
+        f"{workflow.folder}/{args.name_of(ROLE)}",
+        data=DATA,
+        # Who signs the database's certificate.
+        more={"titanic/ca.pem": ca.encode()} if ca else {},
+    )
     return MlWorkflow("titanic", args, pulumi.ResourceOptions(depends_on=[*depends_on, *code]))
 
 
@@ -98,16 +100,3 @@ def _target(
 
 def _notebook(name: str) -> NotebookTaskArgs:
     return NotebookTaskArgs(source=NOTEBOOKS / f"{name}.py")
-
-
-def _code_files(graph: Sequence[TaskArgs], folder: str, ca: str) -> list[databricks.WorkspaceFile]:
-    """The modules that the notebooks import, beside them, and who signs the database's certificate."""
-    found = code_of(task.work.source for task in graph if isinstance(task.work, NotebookTaskArgs) and task.work.source)
-    if ca:
-        found["titanic/ca.pem"] = ca.encode()
-    return [
-        databricks.WorkspaceFile(
-            f"code-{name}", path=f"{folder}/pipelines/{name}", content_base64=base64.b64encode(content).decode()
-        )
-        for name, content in sorted(found.items())
-    ]

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 import yaml
 
-from components.batch_scoring import CODE, OF_THE_RUN, batch_scoring_job
+from components.batch_scoring import OF_THE_RUN, batch_scoring_job
 from components.config.batch import BatchConfig
 from components.config.errors import StackConfigError, parse_stack_config
 from components.job import ClusterArgs
 from components.job_tasks import NotebookTaskArgs
-from examples.churn.batch import NOTEBOOK, PIPELINES, make_batch
+from examples.churn.batch import NOTEBOOK, make_batch
 from examples.churn.config import ChurnConfig
 from pipelines.batch_scoring import BatchRequest
 from pipelines.batch_scoring.features import Lookup, OnDemand, plan_of
@@ -89,40 +89,6 @@ def test_the_cluster_is_the_stack_files() -> None:
     assert cluster.spark_conf == {"spark.databricks.io.cache.enabled": "false", "spark.sql.shuffle.partitions": "400"}
     assert job.parameters["broadcast"] == "true"
     assert isinstance(job.tasks[0].work, NotebookTaskArgs)
-
-
-def test_the_code_beside_the_notebook_is_all_that_it_imports() -> None:
-    there = {path for pattern in CODE for path in PIPELINES.glob(pattern)}
-    wanted, seen = [NOTEBOOK], set[Path]()
-    while wanted:
-        for name in _imported(wanted.pop()):
-            parts = name.split(".")
-            found = next(
-                (
-                    path
-                    for length in (len(parts), len(parts) - 1)
-                    for path in (
-                        PIPELINES.joinpath(*parts[1:length]).with_suffix(".py"),
-                        PIPELINES.joinpath(*parts[1:length], "__init__.py"),
-                    )
-                    if path.is_file()
-                ),
-                None,
-            )
-            if found is not None and found not in seen:
-                seen.add(found)
-                wanted.append(found)
-    assert seen <= there
-
-
-def _imported(path: Path) -> set[str]:
-    tree = ast.parse(path.read_text())
-    return {
-        f"{node.module}.{alias.name}"
-        for node in ast.walk(tree)
-        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("pipelines")
-        for alias in node.names
-    }
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +11,6 @@ import yaml
 from components.config.errors import StackConfigError, parse_stack_config
 from components.job_tasks import NotebookTaskArgs, check_tasks
 from examples.titanic import database
-from examples.titanic.code import code_of
 from examples.titanic.config import DEFAULT_PACKAGES, OnlinePassengerConfig, PassengerConfig, schema_of
 from examples.titanic.workflow import NOTEBOOKS, PUBLISH_ONLINE, PUBLISH_TO_RDS, tasks
 from pipelines.titanic.job import STORE_PARAMETERS
@@ -117,26 +114,6 @@ def test_features_come_first_then_the_publication_then_the_fit(publish: str) -> 
     for task in graph:
         assert isinstance(task.work, NotebookTaskArgs)
         assert task.work.source == NOTEBOOKS / f"{task.key}.py"
-
-
-@pytest.mark.parametrize("publish", [PUBLISH_TO_RDS, PUBLISH_ONLINE])
-def test_the_notebooks_find_every_module_beside_them_and_the_job_carries_no_others(
-    publish: str, tmp_path: Path
-) -> None:
-    sources = [task.work.source for task in tasks(publish) if isinstance(task.work, NotebookTaskArgs)]
-    code = code_of(source for source in sources if source is not None)
-    assert not any(name.startswith(("churn", "taxi", "rag")) for name in code)
-    assert {"titanic/sql/merge_online.sql", "titanic/models/passenger_model.py", "titanic/__init__.py"} <= set(code)
-    for name, content in code.items():
-        (tmp_path / "pipelines" / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / "pipelines" / name).write_bytes(content)
-    modules = [name.removesuffix(".py").replace("/", ".") for name in code if name.endswith(".py")]
-    names = ", ".join(f"pipelines.{name}" for name in modules if "__init__" not in name and "models" not in name)
-    # From there alone: nothing of this clone is on its path.
-    done = subprocess.run(
-        [sys.executable, "-c", f"import {names}"], cwd=tmp_path, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
 
 
 def test_notebooks_read_secrets_by_dbutils_and_no_parameter_is_one() -> None:
