@@ -86,7 +86,8 @@ def drift(
         measure: such as `js_distance` (categorical columns) or `wasserstein_distance` (numeric ones).
         sliced: ask about every slice instead of the whole table.
         profile_table: the profile metrics table, which knows how many values each window has.
-        min_rows: windows, models or slices with fewer values of the column are no answer; needs the profile.
+        min_rows: windows, models or slices with fewer values of the column are no answer, nor are those that are
+            compared with such a window; needs the profile.
         model_id_column: the monitor's.
     """
     which = "d.slice_key IS NOT NULL" if sliced else "d.slice_key IS NULL"
@@ -100,6 +101,9 @@ def drift(
         AND p.window.start = d.window.start AND p.{model_id_column} = d.{model_id_column}
         AND p.slice_key <=> d.slice_key AND p.slice_value <=> d.slice_value AND p.count >= {min_rows}
     )"""
+        if drift_type == "CONSECUTIVE":
+            # A window of many rows is far from one of a few, whatever they are.
+            enough += enough.replace("p.window.start = d.window.start", "p.window.start = d.window_cmp.start")
     return f"""WITH judged AS (
   SELECT d.window.start AS window_start, d.column_name, d.slice_key, d.slice_value, d.{measure} AS drift
   FROM {table.sql} AS d

@@ -20,6 +20,7 @@ from pipelines.versions import version_tags
 # A version's tag: what it was trained for. A retraining by hand counts like one that drift has set going.
 TRAINED_BY: Final = "trained_by"
 RETRAINING: Final = "retraining"
+_BEGINNING: Final = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 def detect(parameters: Mapping[str, str], workspace: WorkspaceClient | None = None) -> Decision:
@@ -93,21 +94,23 @@ def _next_window(trained: datetime) -> datetime:
 def read_metrics(
     workspace: WorkspaceClient, warehouse: SqlRunner, parameters: Mapping[str, str], policy: Policy
 ) -> tuple[list[Performance], list[Drift]]:
-    """What the metric tables say of every window since `policy.since`."""
+    """What the metric tables say of every window since `policy.since`, and of the day before it.
+
+    Drift against a window of too few rows is not known: the few queries that prove a deployment, say, are no day.
+    """
     profile, drift = parameters["profile_metrics_table"], parameters["drift_metrics_table"]
     model_column = parameters.get("model_id_column", "served_entity_id")
     slices = flag(parameters, "judge_slices", default=False)
-    since = {"since": f"{as_utc(policy.since or datetime.min):%Y-%m-%d %H:%M:%S}"}
+    since = {"since": f"{as_utc(policy.since or _BEGINNING) - DAY:%Y-%m-%d %H:%M:%S}"}
     performance_text = performance_query(profile, parameters["performance_metric"], model_column, slices=slices)
     labels_text = labels_query(profile, LABEL, model_column, slices=slices)
     drift_text = drift_query(drift, parameters["drift_metric"], model_column, tuple(policy.columns), slices=slices)
     labelled = {
         _window(row): int(str(row["labelled"] or 0)) for row in _rows(workspace, warehouse, profile, labels_text, since)
     }
-    return (
-        [_performance(row, labelled) for row in _rows(workspace, warehouse, profile, performance_text, since)],
-        [_drift(row) for row in _rows(workspace, warehouse, drift, drift_text, since)],
-    )
+    performance = [_performance(row, labelled) for row in _rows(workspace, warehouse, profile, performance_text, since)]
+    large = {row.window for row in performance if row.rows >= policy.minimum_rows}
+    return performance, [_drift(row, large) for row in _rows(workspace, warehouse, drift, drift_text, since)]
 
 
 def _rows(
@@ -133,23 +136,27 @@ def _performance(row: Mapping[str, Value], labelled: Mapping[Window, int]) -> Pe
     )
 
 
-def _drift(row: Mapping[str, Value]) -> Drift:
+def _drift(row: Mapping[str, Value], large: set[Window]) -> Drift:
     window = _window(row)
+    before = Window(_moment(row["compared_with"]), window.model_id, window.segment)
     return Drift(
         time=window.time,
         model_id=window.model_id,
         segment=window.segment,
         column_name=str(row["column_name"]),
-        drift_metric=_number(row["drift_metric"]),
+        drift_metric=_number(row["drift_metric"]) if before in large else None,
     )
 
 
 def _window(row: Mapping[str, Value]) -> Window:
-    moment = row["time"]
-    if not isinstance(moment, datetime):
-        raise PipelineError(f"The start of a monitor's window is {moment!r}, not a timestamp.")
     segment = WHOLE_TABLE if row["slice_key"] is None else f"{row['slice_key']}={row['slice_value']}"
-    return Window(as_utc(moment), str(row["Model Id"]), segment)
+    return Window(_moment(row["time"]), str(row["Model Id"]), segment)
+
+
+def _moment(value: Value) -> datetime:
+    if not isinstance(value, datetime):
+        raise PipelineError(f"The start of a monitor's window is {value!r}, not a timestamp.")
+    return as_utc(value)
 
 
 def _number(value: Value) -> float | None:

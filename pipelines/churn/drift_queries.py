@@ -58,6 +58,7 @@ def drift_query(table: str, metric: str, model_column: str, columns: tuple[str, 
     names = ", ".join(f"'{column}'" for column in columns)
     return f"""SELECT
   window.start AS time,
+  window_cmp.start AS compared_with,
   column_name,
   {metric} AS drift_metric,
   {model_column} AS `Model Id`,

@@ -72,7 +72,8 @@ def test_the_age_is_that_of_the_newest_row_and_an_empty_table_has_none(sql: Ware
 
 def test_drift_is_judged_in_the_newest_window_that_has_a_value(sql: Warehouse) -> None:
     sql.execute(
-        "CREATE TABLE drift (window STRUCT<start: TIMESTAMP, end: TIMESTAMP>, granularity STRING, served_entity_id "
+        "CREATE TABLE drift (window STRUCT<start: TIMESTAMP, end: TIMESTAMP>, window_cmp STRUCT<start: TIMESTAMP, end: "
+        "TIMESTAMP>, granularity STRING, served_entity_id "
         "STRING, column_name STRING, slice_key STRING, slice_value STRING, drift_type STRING, js_distance DOUBLE)"
     )
     rows = [
@@ -88,6 +89,7 @@ def test_drift_is_judged_in_the_newest_window_that_has_a_value(sql: Warehouse) -
         sql.execute(
             f"INSERT INTO drift SELECT named_struct('start', TIMESTAMP'{day} 00:00:00', 'end', TIMESTAMP'{day} "
             f"23:00:00'), "
+            f"named_struct('start', TIMESTAMP'{day} 00:00:00' - INTERVAL 1 DAY, 'end', TIMESTAMP'{day} 00:00:00'), "
             f"'{granularity}', '1', '{column}', {key}, {key}, '{kind}', CAST({value} AS DOUBLE)"
         )
     table = ThreePartName.parse(sql.full("drift"))
@@ -109,15 +111,17 @@ def test_drift_is_judged_in_the_newest_window_that_has_a_value(sql: Warehouse) -
         "served_entity_id STRING, column_name STRING, slice_key STRING, slice_value STRING, log_type STRING, "
         "count BIGINT)"
     )
-    for column, count in (("prediction", 29), ("churn", 30)):
+    for number, column, count in ((1, "prediction", 99), (2, "prediction", 29), (1, "churn", 40), (2, "churn", 50)):
         sql.execute(
-            "INSERT INTO profile_of_drift SELECT named_struct('start', TIMESTAMP'2026-01-02 00:00:00', 'end', "
-            f"TIMESTAMP'2026-01-02 23:00:00'), '1 day', '1', '{column}', NULL, NULL, 'INPUT', {count}"
+            f"INSERT INTO profile_of_drift SELECT named_struct('start', TIMESTAMP'2026-01-0{number} 00:00:00', 'end', "
+            f"TIMESTAMP'2026-01-0{number} 23:00:00'), '1 day', '1', '{column}', NULL, NULL, 'INPUT', {count}"
         )
     profile = ThreePartName.parse(sql.full("profile_of_drift"))
     assert judged(profile_table=profile, min_rows=29) == [0.1, 0.2]
     assert judged(profile_table=profile, min_rows=30) == [0.1]
-    assert judged(profile_table=profile, min_rows=31) == []
+    assert judged(profile_table=profile, min_rows=40) == [0.1]
+    # The window that it is compared with has fewer.
+    assert judged(profile_table=profile, min_rows=41) == []
     assert judged(drift_type="BASELINE") == [0.7]
     assert judged(granularity="1 hour") == [0.8]
     assert judged(columns=["age"]) == []

@@ -23,7 +23,8 @@ COLUMNS = (
 )
 PROFILE = f"{COLUMNS}, slice_key STRING, slice_value STRING, log_type STRING, count BIGINT, expected_loss DOUBLE, "
 PROFILE += "f1_score STRUCT<macro: DOUBLE>"
-DRIFT = f"{COLUMNS}, slice_key STRING, slice_value STRING, drift_type STRING, js_distance DOUBLE"
+DRIFT = f"{COLUMNS}, window_cmp STRUCT<start: TIMESTAMP, end: TIMESTAMP>, slice_key STRING, slice_value STRING, "
+DRIFT += "drift_type STRING, js_distance DOUBLE"
 
 
 class Metrics:
@@ -49,7 +50,9 @@ class Metrics:
     def drift(self, day: str, prediction: str, churn: str) -> None:
         for column, value in (("prediction", prediction), ("churn", churn)):
             self.sql.execute(
-                f"INSERT INTO d SELECT {_start(day)}, '1 day', '1', '{column}', NULL, NULL, 'CONSECUTIVE', "
+                f"INSERT INTO d SELECT {_start(day)}, '1 day', '1', '{column}', "
+                f"named_struct('start', TIMESTAMP'{day}' - INTERVAL 1 DAY, 'end', TIMESTAMP'{day}'), "
+                "NULL, NULL, 'CONSECUTIVE', "
                 f"CAST({value} AS DOUBLE)"
             )
 
@@ -101,9 +104,20 @@ def test_boundaries_are_those_of_the_numbers_in_the_table(
     metrics: Metrics, prediction: str, churn: str, counts: int
 ) -> None:
     metrics.create()
+    metrics.window("2024-09-01", "0.9", "-1")
     metrics.window("2024-09-02", "0.9", "-1")
     metrics.drift("2024-09-02", prediction, churn)
     assert metrics.detect().all_violations_count == counts
+
+
+def test_drift_against_a_window_of_too_few_rows_is_not_known(metrics: Metrics) -> None:
+    """Such as the queries that prove a deployment, on the day before the first real one."""
+    metrics.create()
+    metrics.window("2024-09-01", "0.9", "-1", rows=29)
+    metrics.window("2024-09-02", "0.9", "-1")
+    metrics.drift("2024-09-02", "0.5", "0.5")
+    assert metrics.detect(start_date="2024-09-02", minimum_rows="30").outcome == "no violation"
+    assert metrics.detect(start_date="2024-09-02", minimum_rows="29").all_violations_count == 1
 
 
 def test_having_set_a_retraining_going_it_waits_and_every_decision_is_in_the_journal(metrics: Metrics) -> None:
