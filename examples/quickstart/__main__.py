@@ -11,9 +11,11 @@ from components.registry import resolve_aliases
 from components.stack import connect, load_stack_config
 from examples.quickstart.batch import make_batch
 from examples.quickstart.config import QuickstartConfig
+from examples.quickstart.proof import validation_evidence
 
 config = load_stack_config(QuickstartConfig)
-versions = resolve_aliases(config.model, connect())
+client = connect()
+versions = resolve_aliases(config.model, client)
 aliases = [
     ModelAlias(
         alias,
@@ -22,6 +24,8 @@ aliases = [
             alias=alias,
             version=versions[alias],
             # No endpoint proves a version here: what its validation wrote on it does.
+            evidence=validation_evidence(client, config.model.name, versions[alias]),
+            require_evidence=True,
             requires=config.model.settings_of(alias).requires,
             on_delete=config.model.settings_of(alias).on_delete or config.defaults.alias_on_delete,
         ),

@@ -15,7 +15,7 @@ from examples.quickstart.config import QuickstartConfig
 from pipelines.sql import Warehouse
 from tests.support.engine import EngineProject
 from tests.support.example import PROJECT, credentials, new_project, run_pipeline
-from tests.support.job_runs import task_results, waited
+from tests.support.job_runs import SPARK_SECONDS, task_results, waited
 from tests.support.reads import only_reads
 from tests.support.server import WorkspaceServer
 
@@ -54,6 +54,9 @@ def test_the_table_is_scored_by_the_champion_in_the_models_own_environment(
         again = project.up()
     assert again.operations() == [], again
     outputs = project.outputs()
+    # Evidence is what the policy of production asks of an alias.
+    (moved,) = [one for one in project.resources() if one["type"].endswith(":ModelAlias")]
+    assert moved["outputs"]["evidence"].startswith("sha256:")
     assert outputs["modelUri"] == f"models:/{MODEL}@champion"
     assert outputs["consumers"] == {"batch": {"alias": "champion", "version": "1"}}
     assert client.model_versions.get_by_alias(MODEL, "champion").version == 1
@@ -62,7 +65,7 @@ def test_the_table_is_scored_by_the_champion_in_the_models_own_environment(
     settings = client.jobs.get(job).settings
     assert settings is not None
     assert {one.name: one.default for one in settings.parameters or []}["model_uri"] == outputs["modelUri"]
-    run = waited(client, client.jobs.run_now(job).bind()["run_id"])
+    run = waited(client, client.jobs.run_now(job).bind()["run_id"], SPARK_SECONDS)
     found = client.jobs.get_run_output((run.tasks or [])[0].run_id or 0)
     assert task_results(run) == {"Batch_scoring": RunResultState.SUCCESS}, (found.error, found.error_trace)
 

@@ -30,6 +30,8 @@ from workspace.jobs.notices import Mail
 from workspace.state import State
 
 PATIENCE_SECONDS = 120
+SPARK_SECONDS = 400
+"""For a task on Spark: the first one of a clone gets Delta's jars, too."""
 OVER = (RunLifeCycleState.TERMINATED, RunLifeCycleState.SKIPPED, RunLifeCycleState.INTERNAL_ERROR)
 
 
@@ -134,15 +136,15 @@ def started(client: WorkspaceClient, job_id: int, **arguments: Any) -> int:
     return run_id
 
 
-def waited(client: WorkspaceClient, run_id: int) -> Run:
+def waited(client: WorkspaceClient, run_id: int, seconds: float = PATIENCE_SECONDS) -> Run:
     """The run once it is over (the SDK's own waiter sleeps whole seconds between two looks)."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
+    deadline = time.monotonic() + seconds
     while True:
         run = client.jobs.get_run(run_id)
         if ends(run)[0] in OVER:
             return run
         if time.monotonic() > deadline:
-            raise TimeoutError(f"run {run_id} is not over after {PATIENCE_SECONDS} s: {run.state}")
+            raise TimeoutError(f"run {run_id} is not over after {seconds:.0f} s: {run.state}")
         time.sleep(0.02)
 
 

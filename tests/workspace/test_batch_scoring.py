@@ -31,7 +31,7 @@ from pipelines.batch_scoring.features import joined, plan_of
 from pipelines.errors import PipelineError
 from pipelines.feature_model import FeatureLookup, FeatureSpec, Input, OnDemandFeature, log_feature_model
 from pipelines.registration import register_feature_model
-from tests.support.job_runs import task_results, waited
+from tests.support.job_runs import SPARK_SECONDS, task_results, waited
 from tests.support.principals import signed_in
 from tests.support.rights import grant, let_in
 from tests.support.server import WorkspaceServer
@@ -445,7 +445,7 @@ def test_a_task_on_a_cluster_reads_and_writes_what_its_principal_may(scene: Scen
         ],
     }
     job = client.api_client.do("POST", "/api/2.2/jobs/create", body=body)
-    run = waited(client, client.jobs.run_now(job["job_id"]).bind()["run_id"])
+    run = waited(client, client.jobs.run_now(job["job_id"]).bind()["run_id"], SPARK_SECONDS)
     found = client.jobs.get_run_output((run.tasks or [])[0].run_id or 0)
     assert task_results(run) == {"look": RunResultState.SUCCESS}, found.error
     said = [line for line in (found.logs or "").splitlines() if line.startswith(("sees", "lists", "REFUSED"))]
