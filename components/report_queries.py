@@ -15,16 +15,19 @@ from .names import ThreePartName
 
 DRIFT_MEASURES = ("js_distance", "population_stability_index")
 """Of categorical and of numeric columns: both without a unit, so that columns can be compared."""
+# Each column may be of a table with a name of its own, such as `d.drift_type`.
 _ALERT_DRIFT = re.compile(
-    r", (?P<measure>[\w.]+) AS drift\b.*column_name IN \((?P<columns>[^)]*)\) AND drift_type = '(?P<kind>\w+)'"
-    r" AND granularity = '(?P<granularity>[^']*)'.*slice_key IS (?P<sliced>NOT )?NULL",
+    r", (?:\w\.)?(?P<measure>[\w.]+) AS drift\b.*column_name IN \((?P<columns>[^)]*)\)"
+    r" AND (?:\w\.)?drift_type = '(?P<kind>\w+)' AND (?:\w\.)?granularity = '(?P<granularity>[^']*)'"
+    r".*?slice_key IS (?P<sliced>NOT )?NULL",
     re.DOTALL,
 )
 _ALERT_QUALITY = re.compile(
-    r", p\.(?P<measure>[\w.]+) AS quality\b.*granularity = '(?P<granularity>[^']*)'"
-    r".*slice_key IS (?P<sliced>NOT )?NULL",
+    r", (?:\w\.)?(?P<measure>[\w.]+) AS quality\b.*?granularity = '(?P<granularity>[^']*)'"
+    r".*?slice_key IS (?P<sliced>NOT )?NULL",
     re.DOTALL,
 )
+_LEAST = re.compile(r"\bcount >= (\d+)")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +41,8 @@ class Watched:
     """Empty for quality."""
     granularity: str
     sliced: bool
+    min_rows: int = 1
+    """Windows of fewer rows are no answer to it."""
 
 
 def watched_by(query_text: str) -> Watched | None:
@@ -47,6 +52,7 @@ def watched_by(query_text: str) -> Watched | None:
         if found is None:
             continue
         parts = found.groupdict()
+        least = _LEAST.search(query_text)
         columns = tuple(re.findall(r"'([^']*)'", parts.get("columns") or ""))
         return Watched(
             measure=parts["measure"],
@@ -54,6 +60,7 @@ def watched_by(query_text: str) -> Watched | None:
             drift_type=parts.get("kind") or "",
             granularity=parts["granularity"],
             sliced=parts["sliced"] is not None,
+            min_rows=1 if least is None else int(least.group(1)),
         )
     return None
 

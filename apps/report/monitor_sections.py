@@ -145,6 +145,7 @@ def violations(facts: Facts) -> Section:
 def beyond(facts: Facts) -> list[Beyond]:
     """Every number of a window that an alert on the whole table would fire for, in the order of time."""
     found: list[Beyond] = []
+    sizes = _window_rows(facts)
     for alert in facts.alerts.value:
         watched = alert.watches
         if watched is None or watched.sliced:
@@ -155,6 +156,9 @@ def beyond(facts: Facts) -> list[Beyond]:
             value = row.get(column)
             if value is None or not alert.is_beyond(float(value)):
                 continue
+            # The alert itself takes a small window for no answer.
+            if int(row.get("rows") or sizes.get(at(row["window_start"]), watched.min_rows)) < watched.min_rows:
+                continue
             if not watched.drift_type:
                 what = f"{watched.measure} of {model_name(facts, str(row['model_id']))}"
                 found.append(Beyond(at(row["window_start"]), what, float(value), alert, "quality"))
@@ -162,6 +166,15 @@ def beyond(facts: Facts) -> list[Beyond]:
                 what = f"{watched.measure} of {row['column_name']}"
                 found.append(Beyond(at(row["window_start"]), what, float(value), alert, "drift"))
     return sorted(found, key=lambda one: (one.window, one.what))
+
+
+def _window_rows(facts: Facts) -> dict[datetime, int]:
+    """Rows of the largest model in each window."""
+    found: dict[datetime, int] = {}
+    for row in _of_models(facts.quality.value):
+        window = at(row["window_start"])
+        found[window] = max(found.get(window, 0), int(row["rows"] or 0))
+    return found
 
 
 def model_name(facts: Facts, model_id: str) -> str:

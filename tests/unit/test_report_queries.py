@@ -25,10 +25,35 @@ def test_what_a_drift_alert_watches_is_read_from_its_query_again() -> None:
     )
 
 
-def test_what_a_quality_alert_watches_is_read_from_its_query_again() -> None:
-    query = alert_queries.quality(TABLE, "f1_score.macro", granularity="1 day", sliced=False)
+def test_a_drift_alert_that_leaves_out_small_windows_is_read_too() -> None:
+    query = alert_queries.drift(
+        TABLE,
+        "ks_test.statistic",
+        columns=["prediction"],
+        drift_type="CONSECUTIVE",
+        granularity="1 day",
+        sliced=False,
+        profile_table=ThreePartName.parse("c.s.profile"),
+        min_rows=30,
+    )
     assert watched_by(query) == Watched(
-        measure="f1_score.macro", columns=(), drift_type="", granularity="1 day", sliced=False
+        measure="ks_test.statistic",
+        columns=("prediction",),
+        drift_type="CONSECUTIVE",
+        granularity="1 day",
+        sliced=False,
+        min_rows=30,
+    )
+
+
+@pytest.mark.parametrize(("label", "least"), [(None, 1), ("churn", 1), ("churn", 30), (None, 30)])
+@pytest.mark.parametrize("sliced", [True, False])
+def test_what_a_quality_alert_watches_is_read_from_its_query_again(label: str | None, least: int, sliced: bool) -> None:
+    query = alert_queries.quality(
+        TABLE, "f1_score.macro", granularity="1 day", sliced=sliced, label_column=label, min_rows=least
+    )
+    assert watched_by(query) == Watched(
+        measure="f1_score.macro", columns=(), drift_type="", granularity="1 day", sliced=sliced, min_rows=least
     )
 
 

@@ -42,10 +42,12 @@ from apps.report.monitor_sections import beyond
 from apps.report.page import html, sections_of, write
 from apps.report.source import Source
 from components import alert_queries
+from components.dashboard import DashboardDriftArgs
 from components.names import ThreePartName
 from tests.support.server import WorkspaceServer
 from tests.support.warehouse import Warehouse
 from tests.support.watching import refreshed
+from tests.unit import test_dashboard
 
 DAYS = 4
 ENTITIES = {"e1": "rater-1", "e2": "rater-2"}
@@ -194,20 +196,26 @@ def _journal(client: WorkspaceClient, sql: Warehouse) -> str:
 
 
 def _alerts(client: WorkspaceClient) -> dict[str, str]:
-    drift = alert_queries.drift(
-        ThreePartName.parse("main.rep.rater_unpacked_drift_metrics"),
-        "js_distance",
-        columns=["prediction", "label"],
-        drift_type="CONSECUTIVE",
-        granularity="1 day",
-        sliced=False,
+    profile = ThreePartName.parse("main.rep.rater_unpacked_profile_metrics")
+    # The second one has never had a window that is large enough.
+    drift, strict = (
+        alert_queries.drift(
+            ThreePartName.parse("main.rep.rater_unpacked_drift_metrics"),
+            "js_distance",
+            columns=["prediction", "label"],
+            drift_type="CONSECUTIVE",
+            granularity="1 day",
+            sliced=False,
+            profile_table=profile if least > 1 else None,
+            min_rows=least,
+        )
+        for least in (1, 1000)
     )
-    quality = alert_queries.quality(
-        ThreePartName.parse("main.rep.rater_unpacked_profile_metrics"), "wrong", granularity="1 day", sliced=False
-    )
+    quality = alert_queries.quality(profile, "wrong", granularity="1 day", sliced=False)
     made = {}
     for short, query, column, limit in (
         ("drift-answers", drift, "drift", 0.19),
+        ("drift-strict", strict, "drift", 0.19),
         ("quality-wrong", quality, "quality", 0.9),
     ):
         alert = AlertV2(
@@ -376,18 +384,16 @@ def test_the_console_shows_the_same_drift_limits_and_decisions(scene: Scene) -> 
 
 def test_the_console_runs_the_queries_of_a_dashboard(scene: Scene) -> None:
     client = scene.source.client
-    content = {
-        "datasets": [
-            {
-                "name": "d",
-                "displayName": "By day",
-                "query": alert_queries.daily_summary(ThreePartName.parse(scene.outputs["payloadTable"])),
-            },
-            {"name": "e", "displayName": "Broken", "query": "SELECT * FROM main.rep.nothing"},
-            {"name": "f", "displayName": "Empty", "query": "SELECT 1 AS one WHERE 1 = 2"},
-        ],
-        "pages": [],
-    }
+    drift = DashboardDriftArgs(
+        drift_metrics_table=scene.outputs["driftMetricsTable"],
+        profile_metrics_table=scene.outputs["profileMetricsTable"],
+        quality=["wrong"],
+    )
+    content = test_dashboard.content(payload_table=scene.outputs["payloadTable"], drift=drift)
+    content["datasets"] += [
+        {"name": "e", "displayName": "Broken", "query": "SELECT * FROM main.rep.nothing"},
+        {"name": "f", "displayName": "Empty", "query": "SELECT 1 AS one WHERE 1 = 2"},
+    ]
     made = client.lakeview.create(
         Dashboard(display_name="rater <b>", serialized_dashboard=json.dumps(content), parent_path="/Shared")
     )
@@ -396,7 +402,9 @@ def test_the_console_runs_the_queries_of_a_dashboard(scene: Scene) -> None:
     assert f"/_workspace/console/dashboards/{made.dashboard_id}" in listed
     assert "rater &lt;b&gt;" in listed
     page = browser.get(f"/_workspace/console/dashboards/{made.dashboard_id}").text
-    assert page.count('class="sparkline"') == 4
+    # Four figures of the traffic, the drift, and rows and measure of the quality.
+    assert page.count('class="sparkline"') == 7
+    assert page.count("The query failed") == 1
     assert f"{_noon(0):%Y-%m-%d}" in page
     assert "TABLE_OR_VIEW_NOT_FOUND" in page
     assert "The query gives no rows." in page
