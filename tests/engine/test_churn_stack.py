@@ -258,7 +258,8 @@ def test_drift_in_one_slice_is_seen_answered_and_over_after_the_next_release(dep
     assert before < 0.5 < after
 
 
-def test_one_more_feature_reaches_the_monitor_and_rows_of_before_have_none(deployed: Deployed) -> None:
+def test_columns_that_come_later_are_null_before_unless_a_feature_table_knows(deployed: Deployed) -> None:
+    """One is looked up, and so known of old requests, too; one is what requests carry from now on."""
     churn = deployed.churn
     monitor = churn.stack_file()["monitor"]
     features = churn.stack_file()["monitoredFeatures"]
@@ -277,7 +278,8 @@ def test_one_more_feature_reaches_the_monitor_and_rows_of_before_have_none(deplo
     assert "is double and should be bigint" in planned.text
     assert "a new name" in planned.text
 
-    churn.configure({"monitor": {"recordColumns": {**monitor["recordColumns"], "payment_method": "string"}}})
+    later = {"payment_method": "string", "gender": "string"}
+    churn.configure({"monitor": {"recordColumns": {**monitor["recordColumns"], **later}}})
     churn.configure({"monitoredFeatures": [*features, "payment_method"]})
     changed = churn.project.up()
     assert changed.ok, changed
@@ -287,8 +289,12 @@ def test_one_more_feature_reaches_the_monitor_and_rows_of_before_have_none(deplo
         "delete-replaced",
     }
     days.day()
+    asked = {"customer_id": days.customers[0].customer_id, "transaction_ts": "2024-09-10", "gender": "Female"}
+    churn.ask({"dataframe_records": [asked]})
     days.night()
-    assert _counted(churn, "payment_method IS NOT NULL") == 400
+    assert _counted(churn, "gender = 'Female'") == 1
+    assert _counted(churn, "gender IS NULL") == rows + 400
+    assert _counted(churn, "payment_method IS NOT NULL") == rows + 401
     profiled = churn.sql(
         f"SELECT count(*) AS n FROM {MONITORED}_profile_metrics WHERE column_name = 'payment_method' AND count > 0"
     )
@@ -297,7 +303,7 @@ def test_one_more_feature_reaches_the_monitor_and_rows_of_before_have_none(deplo
     client = churn.server.client()
     for table in (MONITORED, "main.churn.advanced_churn_feature_table", "main.churn.advanced_churn_drift_decisions"):
         assert (client.tables.get(table).properties or {}).get("delta.enableChangeDataFeed") == "true", table
-    assert _counted(churn, "true") == rows + 400
+    assert _counted(churn, "true") == rows + 401
 
 
 def test_at_the_end_nothing_is_left(deployed: Deployed) -> None:
