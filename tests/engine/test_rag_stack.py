@@ -16,6 +16,7 @@ from mlflow import MlflowClient
 from mlflow.models import Model
 
 from apps.deploy import deploy_rag_model
+from apps.report.__main__ import main as report
 from components.outputs import StackOutputs
 from tests.support.example import credentials
 from tests.support.rag import ENDPOINT, MODEL, Rag, prepare
@@ -69,11 +70,24 @@ def test_the_alias_follows_the_proof_and_the_outputs_keep_the_contract(rag: Rag)
     query = client.queries.get(rag.project.outputs()["monitoringQueryId"])
     for words in ("request_count", "avg_latency_ms", "p95_latency_ms", "error_count", "INTERVAL 7 DAYS", "date DESC"):
         assert words in (query.query_text or "")
+    dashboard = client.lakeview.get(rag.project.outputs()["monitoringDashboardId"])
+    (dataset,) = json.loads(dashboard.serialized_dashboard or "")["datasets"]
+    assert "".join(dataset["queryLines"]) == query.query_text
+    assert client.lakeview.get_published(dashboard.dashboard_id or "").warehouse_id == "local"
+    shown = {
+        one.group_name: {level.permission_level.value for level in one.all_permissions or [] if level.permission_level}
+        for one in client.permissions.get("dashboards", dashboard.dashboard_id or "").access_control_list or []
+        if one.group_name
+    }
+    assert shown["grp-ml-owners"] == {"CAN_MANAGE"}
+    assert "grp-apps" not in shown
 
 
-def test_the_chatbot_is_logged_as_the_document_says(rag: Rag, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_chatbot_is_logged_as_the_document_says(rag: Rag, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name, value in credentials(rag.server).items():
         monkeypatch.setenv(name, value)
+    # Without it MLflow makes a store in the folder that the tests run in.
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "databricks")
     registry = MlflowClient("databricks", "databricks-uc")
     version = registry.get_model_version(MODEL, "1")
     assert version.tags["team"] == "data-science"
@@ -84,7 +98,10 @@ def test_the_chatbot_is_logged_as_the_document_says(rag: Rag, monkeypatch: pytes
     assert {"embedding_model", "llm_endpoint", "chunk_size", "top_k"} <= set(run.data.params)
     assert (run.data.params["chunk_size"], run.data.params["top_k"]) == ("500", "5")
 
-    folder = Path(mlflow.artifacts.download_artifacts(f"models:/{MODEL}/1"))
+    copy = mlflow.artifacts.download_artifacts(
+        f"models:/{MODEL}/1", tracking_uri="databricks", registry_uri="databricks-uc", dst_path=str(tmp_path)
+    )
+    folder = Path(copy)
     logged = Model.load(folder)
     assert logged.signature is not None
     assert [(column.name, str(column.type)) for column in logged.signature.inputs] == [("query", "DataType.string")]
@@ -95,6 +112,21 @@ def test_the_chatbot_is_logged_as_the_document_says(rag: Rag, monkeypatch: pytes
     assert requirements
     assert all("==" in one for one in requirements)
     assert "class RAGPyfuncModel" in (folder / "rag_model.py").read_text()
+
+
+def test_a_report_is_made_of_the_deployed_stack(
+    rag: Rag, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, value in rag.project.environment().items():
+        monkeypatch.setenv(name, value)
+    project = ["--project", str(rag.project.folder), "--stack", "local"]
+    assert report([*project, "--out", str(tmp_path / "report")]) == 0, capsys.readouterr().err
+    page = (tmp_path / "report" / "report.html").read_text()
+    assert f"Report of {ENDPOINT}" in page
+    assert (tmp_path / "report" / "requests.png").is_file()
+    for words in ("the stack has no monitor", "availability", "tokens", "Where aliases have been", "staging"):
+        assert words in page
+    assert rag.server.token not in page
 
 
 def test_the_token_is_a_secret_for_the_model_and_nowhere_else(rag: Rag) -> None:
@@ -154,6 +186,7 @@ def test_another_size_is_an_update_of_one_resource_and_destroy_leaves_the_model(
     assert rag.project.resources() == [] or {one["type"] for one in rag.project.resources()} <= {"pulumi:pulumi:Stack"}
     assert [endpoint.name for endpoint in client.serving_endpoints.list()] == []
     assert [scope.name for scope in client.secrets.list_scopes()] == []
+    assert list(client.lakeview.list()) == []
     assert str(client.model_versions.get(MODEL, 1).version) == "1"
     with pytest.raises(NotFound):
         client.model_versions.get_by_alias(MODEL, "staging")

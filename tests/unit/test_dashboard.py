@@ -68,7 +68,12 @@ def test_with_a_monitor_it_shows_drift_and_quality_too() -> None:
     document = content(drift=DRIFT, days=14)
     found = queries(document)
     assert set(found) == {"traffic", "drift", "quality"}
-    for words in ("FROM `c`.`s`.`drift`", "drift_type = 'BASELINE'", "max(js_distance) AS js_distance", "INTERVAL 14 DAYS"):
+    for words in (
+        "FROM `c`.`s`.`drift`",
+        "drift_type = 'BASELINE'",
+        "max(js_distance) AS js_distance",
+        "INTERVAL 14 DAYS",
+    ):
         assert words in found["drift"]
     for words in ("FROM `c`.`s`.`profile`", "f1_score.macro AS f1_score_macro", "expected_loss AS expected_loss"):
         assert words in found["quality"]
