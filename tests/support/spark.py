@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import mlflow
+
 from tests.support.server import WorkspaceServer
 from workspace.spark import LocalSpark
 
@@ -29,6 +31,7 @@ def spark_over(server: WorkspaceServer, folder: Path) -> Iterator[SparkSession]:
         "MLFLOW_REGISTRY_URI": "databricks-uc",
     }
     before = {name: os.environ.get(name) for name in variables}
+    stores = mlflow.get_tracking_uri(), mlflow.get_registry_uri()
     os.environ.update(variables)
     from pyspark.sql import SparkSession
 
@@ -37,6 +40,8 @@ def spark_over(server: WorkspaceServer, folder: Path) -> Iterator[SparkSession]:
         yield session
     finally:
         session.stop()
+        mlflow.set_tracking_uri(stores[0])
+        mlflow.set_registry_uri(stores[1])
         for name, value in before.items():
             if value is None:
                 os.environ.pop(name, None)

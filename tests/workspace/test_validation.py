@@ -50,7 +50,7 @@ def model(server: WorkspaceServer, client: WorkspaceClient, rows: pd.DataFrame) 
         patch.setenv("DATABRICKS_HOST", server.host)
         patch.setenv("DATABRICKS_TOKEN", server.token)
         patch.setenv("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-        before = mlflow.get_tracking_uri()
+        before = mlflow.get_tracking_uri(), mlflow.get_registry_uri()
         mlflow.set_tracking_uri("databricks")
         mlflow.set_registry_uri("databricks-uc")
         inputs = rows[["months"]]
@@ -71,7 +71,8 @@ def model(server: WorkspaceServer, client: WorkspaceClient, rows: pd.DataFrame) 
                     pip_requirements=["scikit-learn"],
                 )
         yield name
-        mlflow.set_tracking_uri(before)
+        mlflow.set_tracking_uri(before[0])
+        mlflow.set_registry_uri(before[1])
 
 
 def plan(model: str, version: str, **more: object) -> Plan:
