@@ -34,5 +34,6 @@ def test_online_tables_alone_then_the_endpoint_by_a_model_uri_then_the_next_vers
     assert deploy_with_online_tables(f"{MODEL}/2", "local", folder=folder).status == "success"
     back = roll_back("local", folder=folder)
     assert (back.status, back.left_version, back.model_version, fresh.alias()) == ("success", "2", "1", "1")
-    (served,) = fresh.server.client().serving_endpoints.get(ENDPOINT).config.served_entities
-    assert served.entity_version == "1"
+    config = fresh.server.client().serving_endpoints.get(ENDPOINT).config
+    assert config is not None
+    assert [entity.entity_version for entity in config.served_entities or []] == ["1"]
