@@ -295,7 +295,9 @@ def test_what_cannot_be_scored_is_said_before_anything_is_written(scene: Scene) 
     assert not scene.client.tables.exists(f"{SCHEMA}.never").table_exists
 
 
-def test_the_endpoint_gives_the_same_answers(scene: Scene) -> None:
+@pytest.fixture(scope="module")
+def published(scene: Scene) -> None:
+    """The feature tables, online."""
     scene.client.api_client.do("PUT", "/_workspace/settings", body={"online_store_provisioning_seconds": 0})
     features = scene.client.feature_store
     features.create_online_store(OnlineStore(name="scores", capacity="CU_1"))
@@ -308,6 +310,10 @@ def test_the_endpoint_gives_the_same_answers(scene: Scene) -> None:
         )
     for table in ("history", "regions"):
         _until(lambda table=table: scene.client.tables.get(f"{SCHEMA}.{table}_online").columns)
+
+
+@pytest.mark.usefixtures("published")
+def test_the_endpoint_gives_the_same_answers(scene: Scene) -> None:
     _serve(scene.client, ENDPOINT)
     newest = [{"customer": c, "at": "2026-12-01", "region": number % 3} for number, c in enumerate(CUSTOMERS)]
     answer = scene.client.serving_endpoints.query(
@@ -325,6 +331,7 @@ def test_the_endpoint_gives_the_same_answers(scene: Scene) -> None:
     assert sent.predictions == [str(answer) for answer in scene.model.predict(by_hand)]
 
 
+@pytest.mark.usefixtures("published")
 def test_who_may_not_call_the_function_cannot_serve_the_model(scene: Scene) -> None:
     with signed_in(scene.client) as person:
         let_in(scene.client, MODEL, person)
