@@ -99,7 +99,7 @@ def read_metrics(
     Drift against a window of too few rows is not known: the few queries that prove a deployment, say, are no day.
     """
     profile, drift = parameters["profile_metrics_table"], parameters["drift_metrics_table"]
-    model_column = parameters.get("model_id_column", "served_entity_id")
+    model_column = parameters.get("model_id_column", "model_version")
     slices = flag(parameters, "judge_slices", default=False)
     since = {"since": f"{as_utc(policy.since or _BEGINNING) - DAY:%Y-%m-%d %H:%M:%S}"}
     performance_text = performance_query(profile, parameters["performance_metric"], model_column, slices=slices)

@@ -103,7 +103,7 @@ def _train(
     made = make_model(request, workspace, warehouse, method, digests, progress)
     workspace.registered_models.set_alias(request.model, CHALLENGER, int(made.version))
     if method == _METHODS[-1]:
-        tables.replace_baseline(warehouse, f"version {made.version}", made.predictions)
+        tables.replace_baseline(warehouse, made.version, made.predictions)
         progress.say("baseline", f"{len(made.predictions)} customers in {request.full_schema}.{tables.BASELINE}")
     return made.version
 

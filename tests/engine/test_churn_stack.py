@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -29,6 +30,7 @@ from tests.support.reads import last_request, only_reads, requests_since
 from tests.support.server import WorkspaceServer
 
 SENIORS = "senior_citizen='Yes'=true"
+LOGGED = "main.churn.advanced_churn_served_payload"
 SLICE_ALERT = "quality-expected-loss-of-a-slice"
 
 
@@ -291,6 +293,11 @@ def test_columns_that_come_later_are_null_before_unless_a_feature_table_knows(de
     days.day()
     asked = {"customer_id": days.customers[0].customer_id, "transaction_ts": "2024-09-10", "gender": "Female"}
     churn.ask({"dataframe_records": [asked]})
+    # Answers do not wait for the inference table.
+    deadline = time.monotonic() + 60
+    while not int(str(churn.sql(f"SELECT count(*) AS n FROM {LOGGED} WHERE request LIKE '%Female%'").only_row()["n"])):
+        assert time.monotonic() < deadline, f"the request is not in {LOGGED}"
+        time.sleep(0.1)
     days.night()
     assert _counted(churn, "gender = 'Female'") == 1
     assert _counted(churn, "gender IS NULL") == rows + 400

@@ -87,6 +87,7 @@ def test_every_stack_watches_what_the_document_watches(stack: str) -> None:
     )
     assert monitor.slicing_exprs == ["senior_citizen='Yes'", "contract"]
     assert monitor.granularities == ["1 day"]
+    assert (monitor.model_id, monitor.label_column) == ("model_version", "churn")
     assert monitor.baseline_table == f"{config.catalog}.churn.advanced_churn_baseline"
     (metric,) = monitor.custom_metrics
     assert (metric.name, metric.type, metric.input_columns) == ("expected_loss", "AGGREGATE", [":table"])
