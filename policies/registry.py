@@ -198,10 +198,35 @@ alias_and_endpoint_agree = StackRule(
     check=_agree,
 )
 
+
+def _undocumented(subject: Subject) -> Iterator[str]:
+    comment = subject.get("comment")
+    if comment is UNKNOWN or (isinstance(comment, str) and comment.strip()):
+        return
+    yield (
+        f"{subject.shown} has no comment: write what it predicts, of which data, and who answers for it, so that "
+        "whoever finds it in the catalog knows."
+    )
+
+
+models_have_a_comment = ResourceRule(
+    id="POL-64",
+    name="models-have-a-comment",
+    description="Require a comment on a registered model: its documentation where people look for it.",
+    remediation="Set comment of the RegisteredModel.",
+    staging=ADVISORY,
+    prod=MANDATORY,
+    severity=MEDIUM,
+    source=sources.MODEL_ALIASES,
+    types=frozenset({REGISTERED_MODEL}),
+    check=_undocumented,
+)
+
 RULES = (
     alias_is_of_the_ladder,
     production_alias_is_approved_and_proven,
     no_aliases_on_the_registered_model,
     no_workspace_registry,
     alias_and_endpoint_agree,
+    models_have_a_comment,
 )

@@ -34,6 +34,15 @@ CASES = (
         refuses=[([of_type(registry.WORKSPACE_MODEL, name="fares")], "fares lives in the workspace model registry")],
     ),
     Case(
+        rule=registry.models_have_a_comment,
+        passes=[[of_type(registry.REGISTERED_MODEL, name="m", comment="Fares of taxi trips; ml-platform.")]],
+        refuses=[
+            ([of_type(registry.REGISTERED_MODEL, name="fares")], "fares has no comment"),
+            ([of_type(registry.REGISTERED_MODEL, name="fares", comment="  ")], "fares has no comment"),
+        ],
+        unknown=[([of_type(registry.REGISTERED_MODEL, comment=UNKNOWN)], "comment")],
+    ),
+    Case(
         rule=registry.alias_and_endpoint_agree,
         passes=[
             [endpoint(), alias()],
