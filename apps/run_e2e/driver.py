@@ -71,7 +71,7 @@ class _Run:
 
     def jobs(self) -> str:
         """Experiment, model and jobs as the code has them. The first time there is no version, and so no endpoint."""
-        first = not set(ROLES) <= set(self._outputs().get("jobIds") or {})
+        first = not set(ROLES) <= set(self.project.outputs().get("jobIds") or {})
         if first and self.project.settings().get("stage") != "jobs":
             self.tell("the stack has no jobs yet: it is brought up without its endpoint first (stage: jobs)")
             self._write({"stage": "jobs"})
@@ -159,9 +159,6 @@ class _Run:
     def _version_setting(self) -> dict[str, str]:
         target = target_of(self.project)
         return {} if self.version == target.version else {f"model.aliases.{ALIAS}": self.version}
-
-    def _outputs(self) -> Mapping[str, Any]:
-        return {name: output.value for name, output in self.project.opened().outputs().items()}
 
     def _up(self) -> None:
         outputs = self.project.up(self.tell)
