@@ -19,7 +19,7 @@ from tests.support.warehouse import Warehouse
 SLICE = "senior_citizen='Yes'"
 # Of one window and model.
 COLUMNS = (
-    "window STRUCT<start: TIMESTAMP, end: TIMESTAMP>, granularity STRING, served_entity_id STRING, column_name STRING"
+    "window STRUCT<start: TIMESTAMP, end: TIMESTAMP>, granularity STRING, model_version STRING, column_name STRING"
 )
 PROFILE = f"{COLUMNS}, slice_key STRING, slice_value STRING, log_type STRING, count BIGINT, expected_loss DOUBLE, "
 PROFILE += "f1_score STRUCT<macro: DOUBLE>"
