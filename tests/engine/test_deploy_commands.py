@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 
 from apps.deploy import DeployError, create_online_tables, deploy, deploy_with_online_tables, roll_back
-from tests.support.taxi import ENDPOINT, MODEL, Taxi, train
+from tests.support.taxi import ENDPOINT, MODEL, Taxi
 
 ONLINE_TABLES = {"main.taxi.trip_pickup_features_online", "main.taxi.trip_dropoff_features_online"}
 
 
-def test_online_tables_alone_then_the_endpoint_by_a_model_uri_then_the_next_version_and_back(
+def test_online_tables_are_made_alone_and_then_the_endpoint_by_a_model_uri(
     fresh: Taxi, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, value in fresh.project.environment().items():
@@ -29,11 +29,3 @@ def test_online_tables_alone_then_the_endpoint_by_a_model_uri_then_the_next_vers
     assert fresh.alias() == "1"
     with pytest.raises(DeployError, match="knows no version before 1"):
         roll_back("local", folder=folder)
-
-    train(fresh.server, "--seed", "8")
-    assert deploy_with_online_tables(f"{MODEL}/2", "local", folder=folder).status == "success"
-    back = roll_back("local", folder=folder)
-    assert (back.status, back.left_version, back.model_version, fresh.alias()) == ("success", "2", "1", "1")
-    config = fresh.server.client().serving_endpoints.get(ENDPOINT).config
-    assert config is not None
-    assert [entity.entity_version for entity in config.served_entities or []] == ["1"]

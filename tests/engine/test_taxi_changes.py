@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
+from apps.deploy import roll_back
 from tests.support.taxi import ENDPOINT, READS, Taxi, train
 
 Serving = dict[str, Any]
 
 
-def test_a_new_version_behind_the_same_entity_name_is_asked_before_the_alias_moves(running: Taxi) -> None:
+# Under the same entity name, so that only the version tells what has to be proven again.
+def test_a_new_version_is_asked_before_the_alias_moves_and_taken_back_by_one_command(
+    running: Taxi, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def name_the_entity(serving: Serving) -> None:
         serving["model"]["aliases"]["champion"] = "1"
         serving["endpoint"]["entities"][0]["name"] = "fares"
@@ -29,6 +35,14 @@ def test_a_new_version_behind_the_same_entity_name_is_asked_before_the_alias_mov
     asked = paths.index(f"/serving-endpoints/{ENDPOINT}/served-models/fares/invocations")
     assert asked < max(number for number, path in enumerate(paths) if "/aliases/champion" in path)
     assert running.alias() == "2"
+
+    for name, value in running.project.environment().items():
+        monkeypatch.setenv(name, value)
+    back = roll_back("local", folder=running.project.folder)
+    assert (back.status, back.left_version, back.model_version, running.alias()) == ("success", "2", "1", "1")
+    config = running.server.client().serving_endpoints.get(ENDPOINT).config
+    assert config is not None
+    assert [entity.entity_version for entity in config.served_entities or []] == ["1"]
 
 
 def test_an_inference_table_is_not_moved_while_it_is_on(running: Taxi) -> None:
