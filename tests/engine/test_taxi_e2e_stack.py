@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 
 from components.outputs import StackOutputs
+from tests.support.example import PROJECT
 from tests.support.reads import only_reads
 from tests.support.server import WorkspaceServer
-from tests.support.taxi_e2e import ENDPOINT, MODEL, PROJECT, SCHEMA, TaxiE2e, load_trips
+from tests.support.taxi_e2e import ENDPOINT, MODEL, SCHEMA, TaxiE2e, load_trips
 
 ONLINE = {f"main.{SCHEMA}.{name}_features_online" for name in ("pickup", "dropoff")}
 

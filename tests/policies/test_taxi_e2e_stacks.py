@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import json
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 import yaml
 
 from policies.report.findings import report_of
+from tests.policies.answering import answering
 from tests.policies.test_taxi_stacks import ADVISED_IN_PROD, PROVIDER, found, shown
 from tests.support.engine import PROJECT
 from tests.support.rest_stub import feature_table
@@ -47,25 +44,8 @@ def answers(stack: str) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def host() -> Iterator[str]:
     known = {path: answer for stack in STACKS for path, answer in answers(stack).items()}
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            path = urlsplit(self.path).path
-            absent = {"error_code": "RESOURCE_DOES_NOT_EXIST", "message": f"{path} does not exist"}
-            answer = json.dumps(known.get(path, absent)).encode()
-            self.send_response(200 if path in known else 404)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(answer)))
-            self.end_headers()
-            self.wfile.write(answer)
-
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
-            return
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
+    with answering(known) as address:
+        yield address
 
 
 @pytest.mark.parametrize("stack", STACKS)

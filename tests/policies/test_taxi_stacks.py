@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import json
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 import yaml
 
 from policies.report.findings import Finding, Report, report_of
 from policies.rule import TRIAL_SUFFIX
+from tests.policies.answering import answering
 from tests.support.engine import PROJECT, EngineProject
 
 FILES = ("Pulumi.yaml", "__main__.py", "components")
@@ -48,26 +45,8 @@ def answers(stack: str) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def host() -> Iterator[str]:
     """A workspace where both stacks find what they read, and no endpoint yet."""
-    known = answers("staging") | answers("prod")
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            path = urlsplit(self.path).path
-            absent = {"error_code": "RESOURCE_DOES_NOT_EXIST", "message": f"{path} does not exist"}
-            answer = json.dumps(known.get(path, absent)).encode()
-            self.send_response(200 if path in known else 404)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(answer)))
-            self.end_headers()
-            self.wfile.write(answer)
-
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
-            return
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
+    with answering(answers("staging") | answers("prod")) as address:
+        yield address
 
 
 def judged(host: str, folder: Path, stack: str) -> Report:

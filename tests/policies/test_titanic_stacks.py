@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import json
-import shutil
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 import yaml
 
 from policies.report.findings import Report, report_of
 from policies.rule import TRIAL_SUFFIX
-from tests.support.engine import PROJECT, EngineProject
+from tests.policies.answering import answering
+from tests.support.example import PROJECT, project_of
 from toolchain.certificates import CA, make_certificates
 
 EXAMPLE = PROJECT / "examples" / "titanic"
@@ -64,43 +60,17 @@ def answers(stack: str, kind: str) -> dict[str, Any]:
 def stub() -> Iterator[tuple[str, dict[str, Any]]]:
     """Address of a workspace, and what it answers."""
     known: dict[str, Any] = {}
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            path = urlsplit(self.path).path
-            absent = {"error_code": "RESOURCE_DOES_NOT_EXIST", "message": f"{path} does not exist"}
-            answer = json.dumps(known.get(path, absent)).encode()
-            self.send_response(200 if path in known else 404)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(answer)))
-            self.end_headers()
-            self.wfile.write(answer)
-
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
-            return
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}", known
-        server.shutdown()
+    with answering(known) as address:
+        yield address, known
 
 
 def judged(host: str, folder: Path, stack: str, *, mysql: bool) -> tuple[Report, str]:
-    folder.mkdir()
-    for name in ("Pulumi.yaml", f"Pulumi.{stack}.yaml", "__main__.py"):
-        shutil.copy2(EXAMPLE / name, folder / name)
-    settings = yaml.safe_load((folder / "Pulumi.yaml").read_text())
-    settings["runtime"]["options"]["virtualenv"] = str(PROJECT / ".venv")
-    (folder / "Pulumi.yaml").write_text(yaml.safe_dump(settings))
-    (folder / ".venv").symlink_to(PROJECT / ".venv")
-    project = EngineProject(
-        folder, stack, {"PYTHONPATH": str(PROJECT), "DATABRICKS_HOST": host, "DATABRICKS_TOKEN": "dapi-of-nobody"}
-    )
+    environ = {"DATABRICKS_HOST": host, "DATABRICKS_TOKEN": "dapi-of-nobody"}
+    project = project_of("titanic", folder, environ, stack=stack, config={"databricks:host": host})
     file = folder / f"Pulumi.{stack}.yaml"
     content = yaml.safe_load(file.read_text())
     content["config"][SECTION]["mysql"]["enabled"] = mysql
     file.write_text(yaml.safe_dump(content))
-    project.create_stack({"databricks:host": host})
     if mysql:
         make_certificates(folder)
         (folder / CA).rename(folder / "us-east-1-bundle.pem")

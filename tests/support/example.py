@@ -6,7 +6,9 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -23,15 +25,39 @@ def new_project(example: str, server: WorkspaceServer, folder: Path) -> EnginePr
     Args:
         example: name of its folder.
     """
+    return project_of(example, folder, credentials(server))
+
+
+def project_of(
+    example: str,
+    folder: Path,
+    environ: Mapping[str, str],
+    *,
+    stack: str = STACK,
+    more: Sequence[str] = (),
+    config: Mapping[str, Any] | None = None,
+) -> EngineProject:
+    """A copy of the example with one stack file, never deployed; its program imports this checkout.
+
+    Args:
+        example: name of its folder.
+        environ: what its workspace is reached by.
+        more: files and folders of the example that it reads besides.
+        config: added to the stack file, such as `databricks:host`.
+    """
     folder.mkdir(parents=True)
-    for name in ("Pulumi.yaml", f"Pulumi.{STACK}.yaml", "__main__.py"):
-        shutil.copy2(PROJECT / "examples" / example / name, folder / name)
+    for name in ("Pulumi.yaml", f"Pulumi.{stack}.yaml", "__main__.py", *more):
+        source = PROJECT / "examples" / example / name
+        if source.is_dir():
+            shutil.copytree(source, folder / name)
+        else:
+            shutil.copy2(source, folder / name)
     settings = yaml.safe_load((folder / "Pulumi.yaml").read_text())
     settings["runtime"]["options"]["virtualenv"] = str(PROJECT / ".venv")
     (folder / "Pulumi.yaml").write_text(yaml.safe_dump(settings))
     (folder / ".venv").symlink_to(PROJECT / ".venv")
-    project = EngineProject(folder, STACK, {"PYTHONPATH": str(PROJECT), **credentials(server)})
-    project.create_stack({})
+    project = EngineProject(folder, stack, {"PYTHONPATH": str(PROJECT), **environ})
+    project.create_stack(config or {})
     return project
 
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -15,17 +13,14 @@ import yaml
 
 from pipelines.sql import Result, Warehouse
 from tests.support.engine import EngineProject
-from tests.support.example import credentials
+from tests.support.example import PROJECT, STACK, credentials, project_of, run_pipeline
 from tests.support.server import WorkspaceServer
 
-PROJECT = Path(__file__).parents[2]
 EXAMPLE = PROJECT / "examples" / "taxi_e2e"
-STACK = "local"
 KEY = "taxi-e2e-serving:serving"
 SCHEMA = "e2e_demo_simon"
 MODEL = f"main.{SCHEMA}.dev_mlops_stacks_gcp_fs_model"
 ENDPOINT = "mlops-taxi-fare-endpoint-local"
-FILES = ("Pulumi.yaml", "__main__.py", "serving")
 
 
 @dataclass(frozen=True)
@@ -92,29 +87,9 @@ def e2e_project(
     folder: Path, stack: str, environ: dict[str, str], config: dict[str, Any] | None = None
 ) -> EngineProject:
     """A copy of the example with one stack file; its program imports this checkout."""
-    folder.mkdir(parents=True)
-    for name in (*FILES, f"Pulumi.{stack}.yaml"):
-        source = EXAMPLE / name
-        if source.is_dir():
-            shutil.copytree(source, folder / name)
-        else:
-            shutil.copy2(source, folder / name)
-    settings = yaml.safe_load((folder / "Pulumi.yaml").read_text())
-    settings["runtime"]["options"]["virtualenv"] = str(PROJECT / ".venv")
-    (folder / "Pulumi.yaml").write_text(yaml.safe_dump(settings))
-    (folder / ".venv").symlink_to(PROJECT / ".venv")
-    project = EngineProject(folder, stack, {"PYTHONPATH": str(PROJECT), **environ})
-    project.create_stack(config or {})
-    return project
+    return project_of("taxi_e2e", folder, environ, stack=stack, more=["serving"], config=config)
 
 
 def load_trips(server: WorkspaceServer, *arguments: str) -> None:
     """Raw sample trips, which the feature job begins with."""
-    environ = {name: value for name, value in os.environ.items() if not name.startswith(("DATABRICKS_", "MLFLOW_"))}
-    subprocess.run(
-        [sys.executable, "-m", "pipelines.taxi_e2e", "--catalog", "main", "--schema", SCHEMA, *arguments],
-        cwd=PROJECT,
-        env={**environ, **credentials(server)},
-        check=True,
-        capture_output=True,
-    )
+    run_pipeline("taxi_e2e", server, "--catalog", "main", "--schema", SCHEMA, *arguments)

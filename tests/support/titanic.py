@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import subprocess
-import sys
 import urllib.error
 import urllib.request
 from collections.abc import Callable
@@ -20,11 +16,9 @@ from components.external_store_sql import StoreAccount
 from pipelines.sql import Result, Warehouse
 from tests.support.database import Database
 from tests.support.engine import EngineProject
+from tests.support.example import STACK, new_project, run_pipeline
 from tests.support.server import WorkspaceServer
 
-PROJECT = Path(__file__).parents[2]
-EXAMPLE = PROJECT / "examples" / "titanic"
-STACK = "local"
 MODEL = "main.titanic.passenger_model"
 ENDPOINT = "passenger-endpoint-local"
 SECTION = "passenger-serving:serving"
@@ -41,16 +35,8 @@ class Titanic:
     @classmethod
     def new(cls, server: WorkspaceServer, folder: Path, database: Database) -> Titanic:
         """A project that was never deployed. Its database and users are there, empty; its passwords are not set."""
-        folder.mkdir(parents=True)
-        for name in ("Pulumi.yaml", f"Pulumi.{STACK}.yaml", "__main__.py"):
-            shutil.copy2(EXAMPLE / name, folder / name)
-        settings = yaml.safe_load((folder / "Pulumi.yaml").read_text())
-        settings["runtime"]["options"]["virtualenv"] = str(PROJECT / ".venv")
-        (folder / "Pulumi.yaml").write_text(yaml.safe_dump(settings))
-        (folder / ".venv").symlink_to(PROJECT / ".venv")
+        project = new_project("titanic", server, folder)
         (folder / "ca.pem").write_text(database.ca)
-        project = EngineProject(folder, STACK, {"PYTHONPATH": str(PROJECT), **credentials(server)})
-        project.create_stack({})
         made = cls(server, project, database)
         made.change(lambda serving: serving["mysql"].update(port=database.server.port, tls={"ca": "ca.pem"}))
         database.drop("feature_store")
@@ -96,19 +82,6 @@ class Titanic:
             return json.load(answer)
 
 
-def credentials(server: WorkspaceServer) -> dict[str, str]:
-    return {"DATABRICKS_HOST": server.host, "DATABRICKS_TOKEN": server.token}
-
-
 def prepare(server: WorkspaceServer, *arguments: str) -> str:
     """Run the pipeline on seeded sample passengers: tables, and a version of the model for each kind of store."""
-    environ = {name: value for name, value in os.environ.items() if not name.startswith(("DATABRICKS_", "MLFLOW_"))}
-    done = subprocess.run(
-        [sys.executable, "-m", "pipelines.titanic", "--catalog", "main", "--schema", "titanic", *arguments],
-        cwd=PROJECT,
-        env={**environ, **credentials(server), "MLFLOW_TRACKING_URI": "databricks"},
-        check=True,
-        capture_output=True,
-        text=True,
-    )
-    return done.stdout
+    return run_pipeline("titanic", server, "--catalog", "main", "--schema", "titanic", *arguments)
