@@ -273,6 +273,18 @@ def log_feature_model(
     return logged
 
 
+def request_frame(rows: pd.DataFrame, inputs: Sequence[Input]) -> pd.DataFrame:
+    """What a caller would send for `rows`: the inputs in the signature's types, with naive UTC times."""
+    kinds = {"double": np.float64, "int": np.int32}
+    columns = {
+        column.name: rows[column.name].dt.tz_convert("UTC").dt.tz_localize(None)
+        if column.data_type == "timestamp"
+        else rows[column.name].astype(kinds[column.data_type])
+        for column in inputs
+    }
+    return pd.DataFrame(columns).reset_index(drop=True)
+
+
 @contextmanager
 def _example_not_tried_out() -> Iterator[None]:
     # MLflow loads what it has just logged and asks it the example. That is a lookup: outside of serving it fails, at

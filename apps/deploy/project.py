@@ -16,7 +16,6 @@ from pulumi import automation
 Say = Callable[[str], None]
 
 ROOT = Path(__file__).parents[2]
-SERVING_ENDPOINT = "databricks:index/modelServing:ModelServing"
 
 
 class DeployError(Exception):

@@ -5,14 +5,13 @@ from dataclasses import asdict, dataclass
 from typing import Final
 
 import mlflow
-import numpy as np
 import pandas as pd
 from mlflow.models.model import ModelInfo
 from sklearn.ensemble import RandomForestRegressor
 from sklearn.linear_model import LinearRegression
 
 from pipelines.errors import PipelineError
-from pipelines.feature_model import FeatureLookup, FeatureSpec, Input, log_feature_model
+from pipelines.feature_model import FeatureLookup, FeatureSpec, Input, log_feature_model, request_frame
 from pipelines.sql import Result, SqlRunner
 from pipelines.taxi.features import DROPOFF, PICKUP, statement
 from pipelines.taxi.metrics import FareError, fare_error
@@ -100,20 +99,8 @@ def train(trips: pd.DataFrame, spec: FeatureSpec, parameters: Parameters) -> Tra
         held_out_rows=len(held_out),
         error=fare_error(held_out[LABEL], model.predict(held_out[columns])),
         baseline=fare_error(held_out[LABEL], line.predict(held_out[["trip_distance"]])),
-        example=request_frame(held_out.head(1)),
+        example=request_frame(held_out.head(1), INPUTS),
     )
-
-
-def request_frame(trips: pd.DataFrame) -> pd.DataFrame:
-    """What a caller would send for `trips`: the spec's inputs in the signature's types, with naive UTC times."""
-    kinds = {"double": np.float64, "int": np.int32}
-    columns = {
-        column.name: trips[column.name].dt.tz_convert("UTC").dt.tz_localize(None)
-        if column.data_type == "timestamp"
-        else trips[column.name].astype(kinds[column.data_type])
-        for column in INPUTS
-    }
-    return pd.DataFrame(columns).reset_index(drop=True)
 
 
 def log(

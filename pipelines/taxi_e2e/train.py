@@ -5,14 +5,13 @@ from dataclasses import dataclass
 from typing import Final
 
 import cloudpickle
-import numpy as np
 import pandas as pd
 from sklearn.ensemble import RandomForestRegressor
 from sklearn.linear_model import LinearRegression
 from sklearn.pipeline import Pipeline
 
 from pipelines.errors import PipelineError
-from pipelines.feature_model import FeatureLookup, FeatureSpec, Input
+from pipelines.feature_model import FeatureLookup, FeatureSpec, Input, request_frame
 from pipelines.sql import Result, SqlRunner
 from pipelines.taxi.parameters import Parameters
 from pipelines.taxi.split import by_time, cut_time
@@ -100,20 +99,8 @@ def train(trips: pd.DataFrame, spec: FeatureSpec, parameters: Parameters) -> Tra
         held_out=held_out.assign(prediction=predicted),
         quality=fare_quality(held_out[LABEL], predicted),
         baseline=fare_quality(held_out[LABEL], line.predict(held_out[[transform.DISTANCE]])),
-        example=request_frame(held_out.head(1)),
+        example=request_frame(held_out.head(1), INPUTS),
     )
-
-
-def request_frame(trips: pd.DataFrame) -> pd.DataFrame:
-    """What a caller would send for `trips`: the inputs in the signature's types, with naive UTC times."""
-    kinds = {"double": np.float64, "int": np.int32}
-    columns = {
-        column.name: trips[column.name].dt.tz_convert("UTC").dt.tz_localize(None)
-        if column.data_type == "timestamp"
-        else trips[column.name].astype(kinds[column.data_type])
-        for column in INPUTS
-    }
-    return pd.DataFrame(columns).reset_index(drop=True)
 
 
 def importances(model: Pipeline) -> dict[str, float]:

@@ -20,7 +20,7 @@ from databricks.sdk.service.ml import OnlineStore, PublishSpec, PublishSpecPubli
 from databricks.sdk.service.serving import EndpointCoreConfigInput, ServedEntityInput
 from mlflow import MlflowClient
 
-from pipelines.feature_model import predict_offline
+from pipelines.feature_model import predict_offline, request_frame
 from pipelines.sql import Warehouse, find_warehouse
 from pipelines.taxi import sample, train
 from pipelines.taxi.features import DROPOFF, FEATURE_TABLES, PICKUP, statement
@@ -157,7 +157,7 @@ def test_the_endpoint_answers_keys_alone_with_what_batch_scoring_gives(
 
     trips = train.training_set(made.warehouse())
     asked = trips.iloc[:: len(trips) // 200]
-    request = train.request_frame(asked)
+    request = request_frame(asked, train.INPUTS)
     # One row more, at a place and time without features.
     nowhere = request.head(1).assign(pickup_zip=99999, dropoff_zip=99999)
     records = [
