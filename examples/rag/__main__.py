@@ -9,6 +9,7 @@ import pulumi
 from components.serving_stack import export_stack, plan_serving, serve, watch
 from components.stack import connect, load_stack_config
 from examples.rag.behind import entity_of, make_endpoint
+from examples.rag.checks import check_behind
 from examples.rag.config import RagConfig
 from examples.rag.credentials import chatbot_environment, make_credentials
 from examples.rag.retrieval import make_index
@@ -16,6 +17,7 @@ from examples.rag.watched import daily_query, token_alerts, traffic_dashboard
 
 config = load_stack_config(RagConfig)
 client = connect()
+check_behind(config, client)
 retrieval = config.retrieval
 behind_it = {"embedding": retrieval.embedding, "llm": retrieval.llm}
 asked = {name: entity for name, one in behind_it.items() if (entity := entity_of(one, config, client)) is not None}
