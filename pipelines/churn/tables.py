@@ -8,9 +8,9 @@ from typing import Final
 from databricks.sdk import WorkspaceClient
 from databricks.sdk.errors import NotFound
 
+from pipelines.catalog import declared_table
 from pipelines.churn.customers import ROW_END, Record, as_line
 from pipelines.digests import code_digest
-from pipelines.errors import PipelineError
 from pipelines.sql import SqlRunner
 
 CUSTOMERS: Final = "churn_customers"
@@ -109,21 +109,11 @@ def replace_baseline(warehouse: SqlRunner, model: str, predictions: Mapping[str,
 
 
 def feature_table_id(workspace: WorkspaceClient, schema: str) -> str:
-    """Unity Catalog's id of the feature table.
-
-    Raises PipelineError when the table has other columns than declared, for instance from an older pipeline.
-    """
-    full_name = f"{schema}.{FEATURES}"
-    info = workspace.tables.get(full_name)
-    found = {column.name or "": (column.type_text or "").lower() for column in info.columns or []}
-    wanted = {KEY: "string", TIME: "timestamp", **FEATURE_TYPES}
-    if found != wanted:
-        differing = sorted({name for name, kind in {**found, **wanted}.items() if found.get(name) != wanted.get(name)})
-        raise PipelineError(
-            f"Table {full_name} is not as declared: {', '.join(differing)} differ. Drop it (DROP TABLE {full_name}) "
-            "and run again; its online copy must then be published again."
-        )
-    return info.table_id or ""
+    """Unity Catalog's id of the feature table. Raises PipelineError when it has other columns than declared."""
+    return (
+        declared_table(workspace, f"{schema}.{FEATURES}", {KEY: "string", TIME: "timestamp", **FEATURE_TYPES}).table_id
+        or ""
+    )
 
 
 def _mark(warehouse: SqlRunner, digest: str) -> None:

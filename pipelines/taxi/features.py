@@ -9,10 +9,6 @@ from dataclasses import dataclass
 from importlib import resources
 from typing import Final
 
-from databricks.sdk import WorkspaceClient
-from databricks.sdk.service.catalog import TableInfo
-
-from pipelines.errors import PipelineError
 from pipelines.sql import SqlRunner
 
 
@@ -88,22 +84,3 @@ def _compute(warehouse: SqlRunner, table: FeatureTable) -> int:
     warehouse.run(statement(f"merge_{table.name}"))
     count = warehouse.run(f"SELECT count(*) AS rows FROM {table.name}").only_row()["rows"]
     return int(str(count))
-
-
-def check_schema(workspace: WorkspaceClient, full_name: str, table: FeatureTable) -> TableInfo:
-    """The table as Unity Catalog has it, which must be as declared.
-
-    Raises PipelineError naming the first difference, for instance when an older pipeline left a table with other
-    columns.
-    """
-    info = workspace.tables.get(full_name)
-    found = {column.name or "": (column.type_text or "").lower() for column in info.columns or []}
-    if found != dict(table.columns):
-        missing = [f"{name} {kind}" for name, kind in table.columns.items() if found.get(name) != kind]
-        extra = [f"{name} {kind}" for name, kind in found.items() if table.columns.get(name) != kind]
-        raise PipelineError(
-            f"Table {full_name} is not as declared: expected {', '.join(missing) or 'nothing more'}; "
-            f"found {', '.join(extra) or 'nothing in its place'}. Drop it (DROP TABLE {full_name}) and run again; "
-            "online copies of it must then be published again."
-        )
-    return info

@@ -8,12 +8,13 @@ from databricks.sdk import WorkspaceClient
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
+from pipelines.catalog import declared_table
 from pipelines.errors import PipelineError
 from pipelines.progress import Progress
 from pipelines.registration import register_feature_model
 from pipelines.sql import SqlRunner
 from pipelines.taxi import train
-from pipelines.taxi.features import FEATURE_TABLES, check_schema
+from pipelines.taxi.features import FEATURE_TABLES
 from pipelines.taxi.request import Request
 
 TRACKING: Final = "databricks"
@@ -28,7 +29,7 @@ def make_model(
     Raises PipelineError with MLflow's own words when the workspace refuses the run or the version.
     """
     table_ids = {
-        table.name: check_schema(workspace, f"{request.full_schema}.{table.name}", table).table_id or ""
+        table.name: declared_table(workspace, f"{request.full_schema}.{table.name}", table.columns).table_id or ""
         for table in FEATURE_TABLES
     }
     spec = train.feature_spec(request.full_schema, table_ids)

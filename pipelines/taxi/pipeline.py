@@ -2,13 +2,13 @@
 
 from databricks.sdk import WorkspaceClient
 
+from pipelines.catalog import declared_table
 from pipelines.progress import Progress
 from pipelines.schemas import ensure_schema
 from pipelines.sql import Warehouse, find_warehouse
 from pipelines.taxi.features import (
     DROPOFF,
     PICKUP,
-    check_schema,
     compute_dropoff_features,
     compute_pickup_features,
     create_feature_table,
@@ -68,7 +68,7 @@ def _make_tables(
     for table, compute in ((PICKUP, compute_pickup_features), (DROPOFF, compute_dropoff_features)):
         create_feature_table(warehouse, table)
         full_name = f"{request.full_schema}.{table.name}"
-        check_schema(workspace, full_name, table)
+        declared_table(workspace, full_name, table.columns)
         rows = compute(warehouse)
         progress.say("features", f"{rows} rows in {full_name}, keys {', '.join(table.primary_keys)}")
     mark_tables(warehouse, digest)

@@ -11,9 +11,10 @@ from typing import Final
 
 from databricks.sdk import WorkspaceClient
 
+from pipelines.catalog import declared_table
 from pipelines.errors import PipelineError
 from pipelines.sql import SqlRunner
-from pipelines.taxi.features import FeatureTable, check_schema
+from pipelines.taxi.features import FeatureTable
 
 AS_OF: Final = "as_of"
 
@@ -100,7 +101,7 @@ def broken_rows(warehouse: SqlRunner, table: TimedFeatures, where: str = "") -> 
 
 def check_table(workspace: WorkspaceClient, full_name: str, table: TimedFeatures) -> str:
     """Unity Catalog's id of the table, which has the declared columns and key. Raises PipelineError."""
-    info = check_schema(workspace, full_name, table)
+    info = declared_table(workspace, full_name, table.columns)
     constraints = [one.primary_key_constraint for one in info.table_constraints or [] if one.primary_key_constraint]
     key = list(constraints[0].child_columns) if constraints else []
     if key != list(table.primary_keys):

@@ -7,8 +7,8 @@ from typing import Final
 from databricks.sdk import WorkspaceClient
 from databricks.sdk.errors import NotFound
 
+from pipelines.catalog import declared_table
 from pipelines.digests import code_digest
-from pipelines.errors import PipelineError
 from pipelines.sql import SqlRunner
 from pipelines.titanic.passengers import KEY, ROW_END, Record, as_line
 
@@ -103,21 +103,8 @@ def made_of(workspace: WorkspaceClient, schema: str) -> str:
 
 
 def online_table_id(workspace: WorkspaceClient, schema: str) -> str:
-    """Unity Catalog's id of the online feature table.
-
-    Raises PipelineError when the table has other columns than declared, for instance from an older pipeline.
-    """
-    full_name = f"{schema}.{ONLINE}"
-    info = workspace.tables.get(full_name)
-    found = {(column.name or "").lower(): (column.type_text or "").lower() for column in info.columns or []}
-    wanted = {name.lower(): kind for name, kind in {KEY: "bigint", **FEATURE_TYPES}.items()}
-    if found != wanted:
-        differing = sorted({name for name, kind in {**found, **wanted}.items() if found.get(name) != wanted.get(name)})
-        raise PipelineError(
-            f"Table {full_name} is not as declared: {', '.join(differing)} differ. Drop it (DROP TABLE {full_name}) "
-            "and run again; its online copy must then be published again."
-        )
-    return info.table_id or ""
+    """Unity Catalog's id of the online feature table. Raises PipelineError when it has other columns than declared."""
+    return declared_table(workspace, f"{schema}.{ONLINE}", {KEY: "bigint", **FEATURE_TYPES}).table_id or ""
 
 
 def _merge(warehouse: SqlRunner, table: str, name: str) -> int:
