@@ -15,6 +15,9 @@ from typing import TYPE_CHECKING
 import pulumi
 
 from .config import NEWEST, OBSERVED, EndpointConfig, ModelConfig
+from .dynamic.alias_gates import missing_tags
+from .dynamic.errors import ProviderError
+from .dynamic.registry_calls import version_facts
 from .served_entity import ServedEntityArgs
 
 if TYPE_CHECKING:
@@ -25,12 +28,18 @@ class ModelVersionError(pulumi.RunError):
     """A version that the stack file asks for cannot be served: which, why, what to do. Shown without a traceback."""
 
 
+class NoVersionYetError(ModelVersionError):
+    """There is no version to choose from: the model is not registered, or nothing of it may be served."""
+
+
 def resolve_aliases(model: ModelConfig, client: WorkspaceClient) -> dict[str, str]:
     """The version number behind every alias of the stack file.
 
     Raises:
-        ModelVersionError: the model, a version or an observed alias does not exist, a version is not READY, or the
-            workspace refused to answer (nothing is concluded from that).
+        NoVersionYetError: the model does not exist, or an empty version finds none that is READY and has the tags that
+            its alias requires.
+        ModelVersionError: a version or an observed alias does not exist, a version is not READY, or the workspace
+            refused to answer (nothing is concluded from that).
     """
     with _reading(model.name, client):
         ready = _ready_versions(model.name, client)
@@ -97,6 +106,8 @@ def _reading(model_name: str, client: WorkspaceClient) -> Iterator[None]:
 
     try:
         yield
+    except ProviderError as error:
+        raise ModelVersionError(str(error)) from None
     # The SDK gives up with TimeoutError when its own retries have used up their time.
     except (DatabricksError, requests.RequestException, TimeoutError) as error:
         reason = str(error).partition(" Config: ")[0]
@@ -115,7 +126,7 @@ def _ready_versions(model_name: str, client: WorkspaceClient) -> dict[str, bool]
     try:
         found = sorted(client.model_versions.list(model_name), key=lambda info: info.version or 0)
     except NotFound:
-        raise ModelVersionError(
+        raise NoVersionYetError(
             f"registered model {model_name} does not exist in {client.config.host}: train and register it first, "
             "or correct model.name in the stack file"
         ) from None
@@ -124,16 +135,36 @@ def _ready_versions(model_name: str, client: WorkspaceClient) -> dict[str, bool]
 
 def _version(model: ModelConfig, alias: str, stated: str, ready: dict[str, bool], client: WorkspaceClient) -> str:
     if stated == NEWEST:
-        newest = [version for version, is_ready in ready.items() if is_ready]
-        if not newest:
-            raise ModelVersionError(
-                f"model.aliases.{alias}: {model.name} has no READY version yet: register one, or name a version number"
-            )
-        return newest[-1]
+        return _newest(model, alias, [version for version, is_ready in ready.items() if is_ready], client)
     if stated == OBSERVED:
         stated = _observed(model.name, alias, client)
     _require_ready(model.name, stated, ready, f"model.aliases.{alias}")
     return stated
+
+
+def _newest(model: ModelConfig, alias: str, ready: Sequence[str], client: WorkspaceClient) -> str:
+    """The newest of the READY versions that has what a move of the alias requires: another could not get it anyway."""
+    if not ready:
+        raise NoVersionYetError(
+            f"model.aliases.{alias}: {model.name} has no READY version yet: register one, or name a version number"
+        )
+    requires = model.settings_of(alias).requires
+    passed_over: list[str] = []
+    for version in reversed(ready):
+        lacking = missing_tags(version_facts(client, model.name, version).tags, requires) if requires else {}
+        if lacking:
+            passed_over.append(f"version {version} ({', '.join(lacking.values())})")
+            continue
+        if passed_over:
+            pulumi.log.warn(
+                f"model.aliases.{alias}: version {version} of {model.name} is taken; newer, without what "
+                f"model.promotion.{alias}.requires asks for: {', '.join(passed_over)}"
+            )
+        return version
+    raise NoVersionYetError(
+        f"model.aliases.{alias}: no READY version of {model.name} has the tags that model.promotion.{alias}.requires "
+        f"asks for: {', '.join(passed_over)}. Let a version pass what sets them, or name a version number"
+    )
 
 
 def _observed(model_name: str, alias: str, client: WorkspaceClient) -> str:

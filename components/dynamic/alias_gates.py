@@ -69,16 +69,31 @@ def _evidence(inputs: Mapping[str, Any]) -> Iterator[Refusal]:
         )
 
 
-def _tags(inputs: Mapping[str, Any], facts: VersionFacts) -> Iterator[Refusal]:
-    model, version = inputs["model"], inputs["version"]
-    for tag, wanted in (known(inputs, "requires") or {}).items():
-        value = facts.tags.get(tag, "")
+def missing_tags(tags: Mapping[str, str], requires: Mapping[str, str]) -> dict[str, str]:
+    """Tags that a version has to have and has not: name to what was found and expected, in words.
+
+    Args:
+        tags: of the version.
+        requires: tag to its value; `ANY_VALUE` takes every one.
+    """
+    missing = {}
+    for tag, wanted in requires.items():
+        value = tags.get(tag, "")
         if value.strip() and wanted in (ANY_VALUE, value):
             continue
         expected = "any value" if wanted == ANY_VALUE else repr(wanted)
-        found = f"tag {tag} is {value!r}" if tag in facts.tags else f"it has no tag {tag}"
+        found = f"tag {tag} is {value!r}" if tag in tags else f"it has no tag {tag}"
+        missing[tag] = f"{found}, expected {expected}"
+    return missing
+
+
+def _tags(inputs: Mapping[str, Any], facts: VersionFacts) -> Iterator[Refusal]:
+    model, version = inputs["model"], inputs["version"]
+    requires = known(inputs, "requires") or {}
+    for tag, problem in missing_tags(facts.tags, requires).items():
+        wanted = requires[tag]
         yield Refusal(
-            f"{found}, expected {expected}",
+            problem,
             f"Set it once it is true: MlflowClient(registry_uri='databricks-uc')"
             f".set_model_version_tag({model!r}, {version!r}, {tag!r}, {wanted or '<value>'!r})",
         )

@@ -2,28 +2,49 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 import requests
 from databricks.sdk import WorkspaceClient
+from databricks.sdk.errors import NotFound
 from databricks.sdk.service.catalog import ModelVersionInfo, ModelVersionInfoStatus
 
 from components.config import EndpointConfig, ModelConfig
-from components.registry import ModelVersionError, check_versions_exist, resolve_aliases, served_entities
+from components.registry import (
+    ModelVersionError,
+    NoVersionYetError,
+    check_versions_exist,
+    resolve_aliases,
+    served_entities,
+)
 
 MODEL = "main.taxi.fares"
 READY, PENDING = ModelVersionInfoStatus.READY, ModelVersionInfoStatus.PENDING_REGISTRATION
 
 
-def client(*versions: tuple[int, ModelVersionInfoStatus], error: Exception | None = None) -> WorkspaceClient:
+def client(
+    *versions: tuple[int, ModelVersionInfoStatus],
+    error: Exception | None = None,
+    tags: Mapping[str, Mapping[str, str]] | None = None,
+) -> WorkspaceClient:
+    """A workspace with these versions; those that `tags` leaves out must not be asked for their tags."""
+
+    def got(_method: str, _path: str, *, query: dict[str, str], headers: object) -> dict[str, Any]:
+        found = (tags or {})[query["version"]]
+        return {"model_version": {"tags": [{"key": key, "value": value} for key, value in found.items()]}}
+
     def listed(_: str) -> list[ModelVersionInfo]:
         if error is not None:
             raise error
         return [ModelVersionInfo(version=number, status=status) for number, status in versions]
 
-    calls = SimpleNamespace(model_versions=SimpleNamespace(list=listed), config=SimpleNamespace(host="https://w"))
+    calls = SimpleNamespace(
+        model_versions=SimpleNamespace(list=listed), config=SimpleNamespace(host="https://w", workspace_id=None)
+    )
+    calls.api_client = SimpleNamespace(do=got)
     return cast("WorkspaceClient", calls)
 
 
@@ -38,6 +59,50 @@ def endpoint(*entities: dict[str, Any]) -> EndpointConfig:
 def test_the_newest_version_is_the_highest_number_that_is_ready() -> None:
     found = resolve_aliases(model(champion=""), client((10, READY), (9, READY), (11, PENDING)))
     assert found == {"champion": "10"}
+
+
+def requiring(**requires: str) -> ModelConfig:
+    return ModelConfig.model_validate(
+        {"name": MODEL, "aliases": {"champion": ""}, "promotion": {"champion": {"requires": requires}}}
+    )
+
+
+def test_the_newest_version_is_one_that_its_alias_may_move_to_and_those_passed_over_are_named(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr("pulumi.log.warn", said.append)
+    tags = {"3": {"validation": "failed"}, "2": {"validation": "passed"}}
+    known = client((1, READY), (2, READY), (3, READY), (4, PENDING), tags=tags)
+    assert resolve_aliases(requiring(validation="passed"), known) == {"champion": "2"}
+    (warning,) = said
+    assert f"version 2 of {MODEL} is taken" in warning
+    assert "version 3 (tag validation is 'failed', expected 'passed')" in warning
+
+
+def test_without_a_version_that_may_be_served_there_is_none_yet_and_each_is_said_what_it_lacks() -> None:
+    tags = {"1": {}, "2": {"validation": "failed"}}
+    with pytest.raises(NoVersionYetError) as refused:
+        resolve_aliases(requiring(validation="passed"), client((1, READY), (2, READY), tags=tags))
+    assert "version 2 (tag validation is 'failed', expected 'passed')" in str(refused.value)
+    assert "version 1 (it has no tag validation, expected 'passed')" in str(refused.value)
+    for empty in (client(), client(error=NotFound("no such model"))):
+        with pytest.raises(NoVersionYetError):
+            resolve_aliases(requiring(validation="passed"), empty)
+
+
+def test_tags_that_cannot_be_read_are_not_a_version_without_them() -> None:
+    known = client((1, READY), tags={"1": {}})
+    known.api_client.do = lambda *_, **__: {}  # type: ignore[method-assign]
+    with pytest.raises(ModelVersionError, match="names no model_version") as refused:
+        resolve_aliases(requiring(validation="passed"), known)
+    assert not isinstance(refused.value, NoVersionYetError)
+
+
+def test_a_named_version_that_is_not_there_is_no_reason_to_wait_for_one() -> None:
+    with pytest.raises(ModelVersionError, match="has no version 7") as refused:
+        resolve_aliases(model(champion="7"), client((1, READY)))
+    assert not isinstance(refused.value, NoVersionYetError)
 
 
 @pytest.mark.parametrize("error", [TimeoutError("Timed out after 0:01:00"), requests.ConnectionError("reset")])
