@@ -1,4 +1,4 @@
-"""Databases of the AWS extra: who can reach them. Judges programs that use pulumi-aws."""
+"""Databases of the AWS extra: who can reach them, and how they are kept. Judges programs that use pulumi-aws."""
 
 from __future__ import annotations
 
@@ -7,14 +7,15 @@ from typing import Any
 
 from policies import sources
 from policies.endpoints import as_text
-from policies.reading import Reader
-from policies.rule import CRITICAL, MANDATORY, ResourceRule
+from policies.reading import UNKNOWN, Reader
+from policies.rule import ADVISORY, CRITICAL, HIGH, MANDATORY, ResourceRule
 from policies.subject import Subject
 
 SECURITY_GROUP = "aws:ec2/securityGroup:SecurityGroup"
 SECURITY_GROUP_RULE = "aws:ec2/securityGroupRule:SecurityGroupRule"
 INGRESS_RULE = "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule"
 RDS_INSTANCE = "aws:rds/instance:Instance"
+RDS_CLUSTER = "aws:rds/cluster:Cluster"
 RDS_CLUSTER_INSTANCE = "aws:rds/clusterInstance:ClusterInstance"
 ANYWHERE = ("0.0.0.0/0", "::/0")
 ALL_PROTOCOLS = "-1"
@@ -94,4 +95,75 @@ database_is_not_public = ResourceRule(
     check=_public,
 )
 
-RULES = (database_port_is_not_open, database_is_not_public)
+
+def _plain(subject: Subject) -> Iterator[str]:
+    encrypted = subject.get("storageEncrypted")
+    # Left out, storage is not encrypted; but a copy of an encrypted database is, whatever is said here.
+    if encrypted is False or (encrypted is None and not _made_from(subject)):
+        yield (
+            f"storage of database {subject.name} is not encrypted: set storageEncrypted to true. A database that is "
+            "there already has to be made anew from an encrypted snapshot."
+        )
+
+
+database_is_encrypted = ResourceRule(
+    id="POL-65",
+    name="database-is-encrypted",
+    description="Require encrypted storage of RDS databases.",
+    remediation="Set storageEncrypted to true.",
+    staging=ADVISORY,
+    prod=MANDATORY,
+    severity=HIGH,
+    source=sources.AWS_RDS_ENCRYPTION,
+    types=frozenset({RDS_INSTANCE, RDS_CLUSTER}),
+    check=_plain,
+)
+
+
+def _unkept(subject: Subject) -> Iterator[str]:
+    days, least = subject.get("backupRetentionPeriod"), subject.option("days")
+    if days is None:
+        if subject.get("replicateSourceDb") is not None:
+            # A replica's own backups may be off: its source has them.
+            return
+        # What the provider does where nothing is said: no backup of an instance, a day of a cluster.
+        days = 1 if subject.type == RDS_CLUSTER else 0
+    if days is not UNKNOWN and days < least:
+        yield (
+            f"backups of database {subject.name} are kept for {as_text(days)} {'day' if days == 1 else 'days'}, which is "
+            f"less than {as_text(least)}: set backupRetentionPeriod to {as_text(least)} or more."
+        )
+
+
+database_is_backed_up = ResourceRule(
+    id="POL-66",
+    name="database-is-backed-up",
+    description="Require backups of RDS databases that are kept for some days.",
+    remediation="Set backupRetentionPeriod to 7 or more.",
+    staging=ADVISORY,
+    prod=MANDATORY,
+    severity=HIGH,
+    source=sources.AWS_RDS_BACKUPS,
+    options={
+        "days": {
+            "type": "integer",
+            "minimum": 1,
+            "maximum": 35,
+            "description": "How long backups are kept at least.",
+            "default": 7,
+        }
+    },
+    types=frozenset({RDS_INSTANCE, RDS_CLUSTER}),
+    check=_unkept,
+)
+
+
+def _made_from(subject: Subject) -> bool:
+    """Whether a database begins as a copy of another one."""
+    return any(
+        subject.get(name) is not None
+        for name in ("snapshotIdentifier", "replicateSourceDb", "replicationSourceIdentifier", "restoreToPointInTime")
+    )
+
+
+RULES = (database_port_is_not_open, database_is_not_public, database_is_encrypted, database_is_backed_up)

@@ -42,4 +42,32 @@ CASES = (
         refuses=[([of_type(network.RDS_INSTANCE, publiclyAccessible=True)], "has a public address")],
         unknown=[([of_type(network.RDS_INSTANCE, publiclyAccessible=UNKNOWN)], "publiclyAccessible")],
     ),
+    Case(
+        rule=network.database_is_encrypted,
+        passes=[
+            [of_type(network.RDS_INSTANCE, storageEncrypted=True), of_type(network.RDS_CLUSTER, storageEncrypted=True)],
+            [of_type(network.RDS_INSTANCE, snapshotIdentifier="encrypted-already")],
+            [of_type(network.RDS_CLUSTER, replicationSourceIdentifier="arn:of:another")],
+        ],
+        refuses=[
+            ([of_type(network.RDS_INSTANCE)], "is not encrypted: set storageEncrypted to true"),
+            ([of_type(network.RDS_CLUSTER, storageEncrypted=False)], "is not encrypted"),
+            ([of_type(network.RDS_INSTANCE, storageEncrypted=False, snapshotIdentifier="s")], "is not encrypted"),
+        ],
+        unknown=[([of_type(network.RDS_INSTANCE, storageEncrypted=UNKNOWN)], "storageEncrypted")],
+    ),
+    Case(
+        rule=network.database_is_backed_up,
+        passes=[
+            [of_type(network.RDS_INSTANCE, backupRetentionPeriod=7)],
+            [of_type(network.RDS_CLUSTER, backupRetentionPeriod=35)],
+            [of_type(network.RDS_INSTANCE, replicateSourceDb="feature-store")],
+        ],
+        refuses=[
+            ([of_type(network.RDS_INSTANCE)], "are kept for 0 days, which is less than 7"),
+            ([of_type(network.RDS_CLUSTER)], "are kept for 1 day,"),
+            ([of_type(network.RDS_INSTANCE, backupRetentionPeriod=6)], "set backupRetentionPeriod to 7 or more"),
+        ],
+        unknown=[([of_type(network.RDS_INSTANCE, backupRetentionPeriod=UNKNOWN)], "backupRetentionPeriod")],
+    ),
 )
