@@ -10,6 +10,7 @@ from databricks.sdk.errors import NotFound
 
 from pipelines.progress import Progress
 from pipelines.rag.documents import Chunk, chunks_of, digest_of, read_documents
+from pipelines.rag.evaluation import FILE, Question, read_questions, retrieval_quality
 from pipelines.rag.index import TABLE, ensure_index, find_index, sync_index, write_chunks
 from pipelines.rag.parameters import packages
 from pipelines.rag.request import Request
@@ -40,20 +41,22 @@ def run(request: Request, workspace: WorkspaceClient, progress: Progress) -> dic
         embeddings,
         str(sorted(packages().items())),
     )
-    wanted = _wanted(request, index_digest)
+    questions = read_questions({document.name for document in documents}, request.data)
+    wanted = _wanted(request, index_digest, questions)
     versions = _found(request, workspace, wanted)
     fresh = not request.force and _index_is_fresh(request, workspace, index_digest)
     if fresh and len(versions) == len(wanted):
         listed = ", ".join(f"{name} version {version}" for name, version in versions.items())
         progress.say("up to date", f"{listed}; index {request.index}")
         return versions
-    return _make(request, workspace, chunks, index_digest, wanted, versions, progress)
+    return _make(request, workspace, chunks, questions, index_digest, wanted, versions, progress)
 
 
 def _make(
     request: Request,
     workspace: WorkspaceClient,
     chunks: Sequence[Chunk],
+    questions: Sequence[Question],
     index_digest: str,
     wanted: Mapping[str, Mapping[str, str]],
     versions: dict[str, str],
@@ -68,15 +71,17 @@ def _make(
         ensure_schema(workspace, request.catalog, schema)
     registrar = Registrar(request, workspace, progress)
     made = dict(versions)
-    texts = [chunk.text for chunk in chunks]
+    texts, asked = [chunk.text for chunk in chunks], [question.text for question in questions]
     if request.parameters.own_embeddings:
         # Fitting has no chance in it: the same chunks give the vectors that a version found above would give.
         pipeline = fit(texts)
         vectors = vectors_of(pipeline, texts)
         if EMBEDDER not in made:
             made[EMBEDDER] = registrar.embedder(pipeline, wanted[EMBEDDER])
+        of_questions = vectors_of(pipeline, asked) if asked else []
     else:
-        vectors = ask(workspace, request.parameters.embedding_model, texts)
+        embedder = request.parameters.embedding_model
+        vectors, of_questions = ask(workspace, embedder, texts), ask(workspace, embedder, asked)
     write_chunks(warehouse, chunks, vectors)
     became = _index(request, workspace, len(vectors[0]))
     warehouse.run(f"ALTER TABLE {TABLE} SET TBLPROPERTIES ('{INDEX_DIGEST}' = '{index_digest}')")
@@ -84,7 +89,11 @@ def _make(
     if READER in wanted and READER not in made:
         made[READER] = registrar.reader(wanted[READER])
     if CHATBOT not in made:
-        made[CHATBOT] = registrar.chatbot(wanted[CHATBOT])
+        quality = (
+            retrieval_quality(questions, of_questions, chunks, vectors, request.parameters.top_k) if questions else None
+        )
+        progress.say("retrieval", str(quality or f"not measured: there is no {FILE} beside the documents"))
+        made[CHATBOT] = registrar.chatbot(wanted[CHATBOT], quality)
     return made
 
 
@@ -104,11 +113,17 @@ def _index(request: Request, workspace: WorkspaceClient, width: int) -> str:
     return "made" if made else "synced"
 
 
-def _wanted(request: Request, index_digest: str) -> dict[str, dict[str, str]]:
-    """What each model's version must have been made of."""
+def _wanted(request: Request, index_digest: str, questions: Sequence[Question]) -> dict[str, dict[str, str]]:
+    """What each model's version must have been made of; the chatbot's also, what it was measured by."""
     made_with = str(sorted(packages().items()))
     parameters = request.parameters
-    chatbot = _digest(("models/rag_model.py", "registering.py"), repr(parameters), request.index, made_with)
+    chatbot = _digest(
+        ("models/rag_model.py", "registering.py", "evaluation.py"),
+        repr(parameters),
+        request.index,
+        made_with,
+        repr(questions),
+    )
     wanted = {CHATBOT: {MODEL_DIGEST: chatbot}, READER: {MODEL_DIGEST: _digest(("models/reader_model.py",), made_with)}}
     if parameters.own_embeddings:
         wanted[EMBEDDER] = {MODEL_DIGEST: index_digest}

@@ -21,6 +21,7 @@ from sklearn.pipeline import Pipeline
 
 from pipelines.errors import PipelineError
 from pipelines.progress import Progress
+from pipelines.rag.evaluation import RetrievalQuality
 from pipelines.rag.parameters import Parameters, packages
 from pipelines.rag.request import Request
 
@@ -71,14 +72,19 @@ class Registrar:
         """A version of the model that answers from passages."""
         return self._register(READER, digests, params={})
 
-    def chatbot(self, digests: Mapping[str, str]) -> str:
-        """A version of the chatbot. It names what it needs at run time, so that Databricks gives it credentials."""
+    def chatbot(self, digests: Mapping[str, str], quality: RetrievalQuality | None) -> str:
+        """A version of the chatbot. It names what it needs at run time, so that Databricks gives it credentials.
+
+        Args:
+            quality: of the passages that it is going to find; in the run's metrics and the version's tags.
+        """
         parameters = self._request.parameters
         question = pd.DataFrame({"query": [QUESTION]})
         return self._register(
             CHATBOT,
             digests,
             params=logged_parameters(parameters),
+            quality=quality,
             signature=infer_signature(question, _ANSWER),
             input_example=question,
             model_config={
@@ -94,7 +100,14 @@ class Registrar:
             ],
         )
 
-    def _register(self, name: str, digests: Mapping[str, str], params: Mapping[str, Any], **model: Any) -> str:
+    def _register(
+        self,
+        name: str,
+        digests: Mapping[str, str],
+        params: Mapping[str, Any],
+        quality: RetrievalQuality | None = None,
+        **model: Any,
+    ) -> str:
         full_name = self._request.model(name)
         try:
             with (
@@ -102,6 +115,8 @@ class Registrar:
                 mlflow.start_run(experiment_id=self._experiment(), run_name=f"{name}_v1") as active,
             ):
                 mlflow.log_params({**params, **digests})
+                if quality is not None:
+                    mlflow.log_metrics(quality.metrics())
                 logged = mlflow.pyfunc.log_model(
                     # The artifact of the chatbot is called what its module is.
                     name="rag_model" if name == CHATBOT else name,
@@ -115,6 +130,7 @@ class Registrar:
                 **digests,
                 "training_date": datetime.now(UTC).date().isoformat(),
                 **({"git_commit": commit} if commit else {}),
+                **(quality.tags() if quality is not None else {}),
             }
             version = mlflow.register_model(logged.model_uri, full_name, tags=tags)
         except MlflowException as error:

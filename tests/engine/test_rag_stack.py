@@ -5,6 +5,7 @@ place, and nothing is left of it in the end.
 from __future__ import annotations
 
 import json
+import subprocess
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
@@ -18,7 +19,7 @@ from mlflow.models import Model
 from apps.deploy import deploy_rag_model
 from apps.report.__main__ import main as report
 from components.outputs import StackOutputs
-from tests.support.example import credentials
+from tests.support.example import PROJECT, credentials
 from tests.support.rag import ENDPOINT, MODEL, Rag, prepare
 from tests.support.reads import only_reads
 from tests.support.server import WorkspaceServer
@@ -93,7 +94,13 @@ def test_the_chatbot_is_logged_as_the_document_says(rag: Rag, monkeypatch: pytes
     assert version.tags["team"] == "data-science"
     assert "stage" not in version.tags  # where a version is in its life is said by aliases alone
     assert date.fromisoformat(version.tags["training_date"]).year >= 2026
+    # Code that was copied without its history has no commit to tell.
+    asked = subprocess.run(["git", "rev-parse", "HEAD"], cwd=PROJECT, capture_output=True, text=True, check=False)
+    assert version.tags.get("git_commit") == (asked.stdout.strip() if asked.returncode == 0 else None)
     run = registry.get_run(str(version.run_id))
+    assert run.data.metrics["retrieval_questions"] >= 20
+    assert float(version.tags["retrieval_hit_rate"]) == pytest.approx(run.data.metrics["retrieval_hit_rate"], abs=1e-6)
+    assert run.data.metrics["retrieval_hit_rate"] > 0.9
     assert run.info.run_name == "rag_chatbot_v1"
     assert {"embedding_model", "llm_endpoint", "chunk_size", "top_k"} <= set(run.data.params)
     assert (run.data.params["chunk_size"], run.data.params["top_k"]) == ("500", "5")
