@@ -129,9 +129,10 @@ def _unkept(subject: Subject) -> Iterator[str]:
         # What the provider does where nothing is said: no backup of an instance, a day of a cluster.
         days = 1 if subject.type == RDS_CLUSTER else 0
     if days is not UNKNOWN and days < least:
+        unit = "day" if days == 1 else "days"
         yield (
-            f"backups of database {subject.name} are kept for {as_text(days)} {'day' if days == 1 else 'days'}, which is "
-            f"less than {as_text(least)}: set backupRetentionPeriod to {as_text(least)} or more."
+            f"backups of database {subject.name} are kept for {as_text(days)} {unit}, which is less than "
+            f"{as_text(least)}: set backupRetentionPeriod to {as_text(least)} or more."
         )
 
 
