@@ -7,7 +7,7 @@ import threading
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import mlflow
@@ -21,6 +21,8 @@ from databricks.sdk.service.serving import (
 )
 
 from tests.support.feature_serving import World, entity, eventually, save_model, world
+from workspace.serving.entity import Entity
+from workspace.serving.process import ModelProcess
 
 MODEL = "main.ml.numbers"
 ONES, TWOS, STUCK, SLOW, PACKAGED, SECRET = 1, 2, 3, 4, 5, 6
@@ -167,6 +169,42 @@ def test_half_an_hour_of_the_clock_without_requests_scales_to_zero_and_the_next_
     assert 'provisioned_concurrent_requests_total{endpoint_name="idle",served_model_name="e"} 0' in text
     assert ask(shop, "idle") == [1.0]
     assert pid(shop, "idle") not in (None, first)
+
+
+def test_a_request_that_comes_while_its_model_is_put_to_sleep_is_answered_by_the_next_process(
+    shop: World, gate: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Six hours pass at once: whoever has not been asked meanwhile goes to sleep, and then somebody asks."""
+    gate.unlink(missing_ok=True)
+    create(shop, "drowsy", entity(MODEL, SLOW, "e"))
+    first = pid(shop, "drowsy")
+    begun, let = threading.Event(), threading.Event()
+    end = ModelProcess.end
+
+    def held(process: ModelProcess) -> None:
+        if process.pid == first:
+            begun.set()
+            assert let.wait(60)
+        end(process)
+
+    monkeypatch.setattr(ModelProcess, "end", held)
+    shop.client.api_client.do("PUT", "/_workspace/clock", body={"advance_seconds": 21_600})
+    assert begun.wait(60)
+    answers: list[httpx.Response] = []
+    url = f"{shop.client.config.host}/serving-endpoints/drowsy/invocations"
+    headers = {"Authorization": f"Bearer {shop.state.token}"}
+    asking = threading.Thread(target=lambda: answers.append(httpx.post(url, json=RECORD, headers=headers, timeout=60)))
+    asking.start()
+    live = shop.serving.deployments.live("drowsy")
+    assert live is not None
+    # The request is with the entity; had it been given to the old process, its end would be the request's.
+    eventually(lambda: cast("Entity", live.entities["e"]).in_flight == 1)
+    let.set()
+    gate.touch()
+    asking.join()
+    assert [(answer.status_code, answer.text) for answer in answers] == [(200, '{"predictions": [4.0]}')]
+    assert pid(shop, "drowsy") not in (None, first)
+    gate.unlink()
 
 
 def test_more_requests_than_wait_in_line_are_refused_and_all_others_answered(shop: World, gate: Path) -> None:

@@ -93,6 +93,11 @@ class Entity:
         return process.pid if process is not None and process.alive else None
 
     @property
+    def in_flight(self) -> int:
+        """Requests that are being answered, or wait for it."""
+        return self._in_flight
+
+    @property
     def build_log(self) -> Path:
         return self._folder / "build.log"
 
@@ -131,6 +136,9 @@ class Entity:
             try:
                 self._process = self._loaded(self._launch())
             except (DeploymentError, FeatureSetupError) as error:
+                if self._retired:
+                    # It was ended while it loaded: whoever asked it asks who came after it.
+                    raise RetiredError from error
                 self._failed_at, self._failure = time.monotonic(), str(error)
                 self._log(f"Deployment failed. {error}")
                 raise DeploymentError(str(error)) from error
@@ -194,12 +202,16 @@ class Entity:
         if not self.scale_to_zero or not self._starting.acquire(blocking=False):
             return
         try:
+            # Taken away in the same moment as it is found idle: a request that comes a moment later finds none, and
+            # waits for a new one, instead of asking one that is about to be ended.
             with self._counting:
                 idle = self._in_flight == 0 and self._clock.now() - self._last_used >= idle_seconds
-            if idle and self._process is not None:
+                process = self._process if idle else None
+                if process is not None:
+                    self._process = None
+            if process is not None:
                 self._awake.unlink(missing_ok=True)
-                self._process.end()
-                self._process = None
+                process.end()
                 self._log("Scaled to zero.")
         finally:
             self._starting.release()
