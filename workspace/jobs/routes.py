@@ -21,7 +21,7 @@ from workspace.jobs.notices import Destinations, Mail, Notices
 from workspace.jobs.process_work import Credentials, ProcessWork, SecretOf, SparkOf
 from workspace.jobs.repairs import Repairs
 from workspace.jobs.run_routes import RunRoutes
-from workspace.jobs.runner import OnOver, Runner
+from workspace.jobs.runner import Runner
 from workspace.jobs.runs import Runs
 from workspace.jobs.sources import Sources, VolumeFiles, WorkspaceFiles
 from workspace.jobs.sql_work import Alerts, AlertWork, Identities, Sql, SqlWork
@@ -105,10 +105,6 @@ class Jobs:
     def stop(self) -> None:
         self._triggers.stop()
         self._runner.stop()
-
-    def on_run_over(self, listener: OnOver) -> None:
-        """`listener` is called with every run that ended, as it is kept (`workspace.jobs.runs`)."""
-        self._runner.on_over(listener)
 
     def creator_of(self, job_id: str) -> str | None:
         """The user name of the job's creator, None where there is no such job."""
