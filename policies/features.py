@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from policies import sources
 from policies.endpoints import as_text
@@ -14,6 +15,15 @@ ONLINE_TABLE = "databricks:index/onlineTable:OnlineTable"
 ONLINE_STORE = "databricks:index/onlineStore:OnlineStore"
 PUBLISHED_TABLE = "pulumi-python:dynamic/serving:PublishedTable"
 TAG_ASSIGNMENT = "databricks:index/entityTagAssignment:EntityTagAssignment"
+#: The option of every rule about personal data.
+PERSONAL_DATA_TAGS: Mapping[str, Mapping[str, Any]] = {
+    "tags": {
+        "type": "array",
+        "items": {"type": "string"},
+        "description": "Tag keys that mark personal data.",
+        "default": ["pii"],
+    }
+}
 SUPERSEDED = {
     "databricks:index/databaseInstance:DatabaseInstance": "a PostgresProject",
     "databricks:index/databaseDatabaseCatalog:DatabaseDatabaseCatalog": "a PostgresCatalog",
@@ -172,14 +182,7 @@ no_personal_data_online = StackRule(
     prod=MANDATORY,
     severity=HIGH,
     source=sources.COLUMN_MASKS,
-    options={
-        "tags": {
-            "type": "array",
-            "items": {"type": "string"},
-            "description": "Tag keys that mark personal data.",
-            "default": ["pii"],
-        }
-    },
+    options=PERSONAL_DATA_TAGS,
     check=_pii_online,
 )
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from policies import sources
 from policies.endpoints import DECLARES_ENTITIES, ENDPOINTS, declared
-from policies.features import TAG_ASSIGNMENT
+from policies.features import PERSONAL_DATA_TAGS, TAG_ASSIGNMENT
 from policies.reading import UNKNOWN, Reader
 from policies.rule import ADVISORY, CRITICAL, HIGH, MANDATORY, MEDIUM, ResourceRule, StackRule
 from policies.subject import Stack, Subject
@@ -361,14 +361,7 @@ personal_data_is_restricted = StackRule(
     prod=MANDATORY,
     severity=HIGH,
     source=sources.COLUMN_MASKS,
-    options={
-        "tags": {
-            "type": "array",
-            "items": {"type": "string"},
-            "description": "Tag keys that mark personal data.",
-            "default": ["pii"],
-        }
-    },
+    options=PERSONAL_DATA_TAGS,
     check=_personal_data,
 )
 

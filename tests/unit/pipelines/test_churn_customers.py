@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -14,13 +13,11 @@ from pipelines.churn.customers import COLUMNS, FILE_NAME, Record, as_line, check
 from pipelines.churn.tables import FEATURE_TYPES, statement
 from pipelines.churn.training import INPUTS, LABEL, feature_spec, quality_of
 from pipelines.errors import PipelineError
+from tests.support.records import write_records
 
 
 def written(folder: Path, records: list[Record], columns: list[str] | None = None) -> Path:
-    with (folder / FILE_NAME).open("w", newline="") as file:
-        writer = csv.DictWriter(file, columns or list(COLUMNS), extrasaction="ignore")
-        writer.writeheader()
-        writer.writerows(records)
+    write_records(folder / FILE_NAME, columns or COLUMNS, records)
     return folder
 
 

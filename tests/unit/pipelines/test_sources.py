@@ -1,6 +1,5 @@
 """Every source gives trips in the columns of samples.nyctaxi.trips; what it cannot use, it counts or refuses."""
 
-import csv
 from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,6 +11,7 @@ from pipelines.taxi import sample, taxis_csv
 from pipelines.taxi.ingest import WorkspaceTable, create_trips, replace_trips
 from pipelines.taxi.trips import Trip
 from pipelines.taxi.zones import zone_zips
+from tests.support.records import write_records
 from tests.unit.pipelines.duck import Duck
 
 HEADER = [
@@ -40,10 +40,7 @@ REAL = Path(__file__).parents[3].parent / "shared" / "data"
 
 
 def folder_with(folder: Path, *rows: dict[str, str], header: list[str] = HEADER) -> Path:
-    with (folder / taxis_csv.FILE_NAME).open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, header, restval="", extrasaction="ignore")
-        writer.writeheader()
-        writer.writerows(rows)
+    write_records(folder / taxis_csv.FILE_NAME, header, rows)
     return folder
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import re
 from pathlib import Path
@@ -19,6 +18,7 @@ from pipelines.titanic.passengers import COLUMNS, FILE_NAME, Record, as_line, ch
 from pipelines.titanic.publish import store_of
 from pipelines.titanic.tables import FEATURE_TYPES, FLAGS, NUMBERS, TEXTS, statement
 from pipelines.titanic.training import feature_spec, packages, train
+from tests.support.records import write_records
 
 STORE = {
     "FEATURE_STORE_HOST": "127.0.0.1",
@@ -31,10 +31,7 @@ STORE = {
 
 
 def written(folder: Path, records: list[Record], columns: list[str] | None = None) -> Path:
-    with (folder / FILE_NAME).open("w", newline="") as file:
-        writer = csv.DictWriter(file, columns or list(COLUMNS), extrasaction="ignore")
-        writer.writeheader()
-        writer.writerows(records)
+    write_records(folder / FILE_NAME, columns or COLUMNS, records)
     return folder
 
 
