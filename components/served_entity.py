@@ -8,8 +8,9 @@ offered in a region only the service knows.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, ClassVar, Literal, get_args
 
 import pulumi
@@ -91,8 +92,7 @@ class ServedEntityArgs:
                 raise self._error(
                     "min_provisioned_concurrency", 0, "use 4 or more: only an entity that scales to zero starts at 0"
                 )
-        for variable, value in self.environment_vars.items():
-            self._check_variable(variable, value)
+        check_variables(f"served entity of {self.model} version {self.version}", self.environment_vars)
 
     @property
     def entity_name(self) -> str:
@@ -117,29 +117,60 @@ class ServedEntityArgs:
             max_provisioned_concurrency=self.max_provisioned_concurrency,
             workload_type=self.workload_type,
             scale_to_zero_enabled=self.scale_to_zero_enabled,
-            environment_vars=dict(self.environment_vars) or None,
+            environment_vars=_variables(self) or None,
             instance_profile_arn=self.instance_profile_arn,
         )
 
-    def _check_variable(self, variable: str, value: pulumi.Input[str]) -> None:
-        where = f"environment_vars[{variable!r}]"
-        if not _VARIABLE.fullmatch(variable):
-            raise self._error(where, variable, "a variable's name has letters, digits and underscores")
-        if not isinstance(value, str):
-            return
-        if "{{" in value and not SECRET_REFERENCE.fullmatch(value):
-            raise self._error(where, value, "a secret reference is {{secrets/<scope>/<key>}}, and nothing else")
-        if _SECRET_NAME.search(variable) and not SECRET_REFERENCE.fullmatch(value):
-            # The value is not repeated: it is what must not be seen.
-            raise self._error(
-                where,
-                "a literal",
-                "put the value into a secret scope and write {{secrets/<scope>/<key>}}: the service shows environment "
-                "variables to everybody who can view the endpoint",
-            )
-
     def _error(self, where: str, value: object, fix: str) -> ServedEntityError:
         return ServedEntityError(f"served entity of {self.model} version {self.version}: {where} is {value}; {fix}")
+
+
+def check_variables(whose: str, variables: Mapping[str, pulumi.Input[str]]) -> None:
+    """The environment of a model's process: names, secret references, and no secret as a literal.
+
+    Args:
+        whose: for the message.
+
+    Raises:
+        ServedEntityError: the first variable that breaks a rule. A value that is not known yet is checked when it is
+            (`ServedEntityArgs.inputs`).
+    """
+    for variable, value in variables.items():
+        if not _VARIABLE.fullmatch(variable):
+            raise ServedEntityError(
+                f"{whose}: environment_vars[{variable!r}] is {variable}; a variable's name has letters, digits and "
+                "underscores"
+            )
+        if isinstance(value, str):
+            _check_value(whose, variable, value)
+
+
+def _check_value(whose: str, variable: str, value: str) -> str:
+    where = f"{whose}: environment_vars[{variable!r}]"
+    if "{{" in value and not SECRET_REFERENCE.fullmatch(value):
+        raise ServedEntityError(
+            f"{where} is {value}; a secret reference is {{{{secrets/<scope>/<key>}}}}, nothing else"
+        )
+    if _SECRET_NAME.search(variable) and not SECRET_REFERENCE.fullmatch(value):
+        # The value is not repeated: it is what must not be seen.
+        raise ServedEntityError(
+            f"{where} is a literal; put the value into a secret scope and write {{{{secrets/<scope>/<key>}}}}: the "
+            "service shows environment variables to everybody who can view the endpoint"
+        )
+    return value
+
+
+def _variables(entity: ServedEntityArgs) -> dict[str, pulumi.Input[str]]:
+    """The variables, those that are known only in an update checked when they are: before the service sees them."""
+    whose = f"served entity of {entity.model} version {entity.version}"
+    return {
+        variable: value if isinstance(value, str) else _checked_later(value, partial(_check_value, whose, variable))
+        for variable, value in entity.environment_vars.items()
+    }
+
+
+def _checked_later(value: pulumi.Input[str], check: Callable[[str], str]) -> pulumi.Output[str]:
+    return pulumi.Output.from_input(value).apply(check)
 
 
 @dataclass(frozen=True)
@@ -254,8 +285,8 @@ class ExternalModelArgs:
                 )
             if key not in known.plain and key not in known.secret:
                 raise self._error("settings", key, f"{self.provider} has {', '.join((*known.plain, *known.secret))}")
-            if key in known.secret and isinstance(value, str) and not SECRET_REFERENCE.fullmatch(value):
-                raise self._error(key, "a literal", "put it into a secret scope and write {{secrets/<scope>/<key>}}")
+            if key in known.secret and isinstance(value, str):
+                self._check_secret(key, value)
         if missing := [key for key in known.needed if key not in self.settings]:
             raise self._error("settings", sorted(self.settings) or "empty", f"add {', '.join(missing)}")
 
@@ -267,10 +298,21 @@ class ExternalModelArgs:
     def inputs(self) -> databricks.ModelServingConfigServedEntityArgs:
         """The entity as the resource takes it."""
         provider = PROVIDERS[self.provider]
+        settings = {
+            key: _checked_later(value, partial(self._check_secret, key))
+            if key in provider.secret and not isinstance(value, str)
+            else value
+            for key, value in self.settings.items()
+        }
         external = databricks.ModelServingConfigServedEntityExternalModelArgs(
-            name=self.model, provider=self.provider, task=self.task, **{provider.block: provider.args(**self.settings)}
+            name=self.model, provider=self.provider, task=self.task, **{provider.block: provider.args(**settings)}
         )
         return databricks.ModelServingConfigServedEntityArgs(name=self.entity_name, external_model=external)
+
+    def _check_secret(self, key: str, value: str) -> str:
+        if not SECRET_REFERENCE.fullmatch(value):
+            raise self._error(key, "a literal", "put it into a secret scope and write {{secrets/<scope>/<key>}}")
+        return value
 
     def _error(self, where: str, value: object, fix: str) -> ServedEntityError:
         return ServedEntityError(f"external model {self.model}: {where} is {value}; {fix}")

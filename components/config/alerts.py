@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from .fields import Cron, Email, Filled, Section
+from .rules import rule
 
 DriftKind = Literal["BASELINE", "CONSECUTIVE"]
 
@@ -71,10 +73,9 @@ class AlertsConfig(Section):
     def asks_the_monitor(self) -> bool:
         return bool(self.drift or self.quality)
 
-    @model_validator(mode="after")
-    def _worth_having(self) -> AlertsConfig:
+    @rule()
+    def _worth_having(self) -> Iterator[str]:
         if not self.emails and not self.destinations:
-            raise ValueError("tells nobody; add emails or destinations")
+            yield "tells nobody; add emails or destinations"
         if not (self.asks_the_inference_table or self.asks_the_monitor or self.freshness):
-            raise ValueError("has no limit; add maxErrorShare, maxP95LatencyMs, maxTokens, freshness, drift or quality")
-        return self
+            yield "has no limit; add maxErrorShare, maxP95LatencyMs, maxTokens, freshness, drift or quality"

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, field_validator
 
 from ..ai_gateway import RateLimitArgs
 from ..names import (
@@ -17,7 +17,7 @@ from ..names import (
     check_served_entity_name,
     check_version,
 )
-from ..served_entity import ServedEntityArgs, WorkloadSize, WorkloadType
+from ..served_entity import ServedEntityArgs, WorkloadSize, WorkloadType, check_variables
 from ..traffic import TrafficSplit
 from .fields import (
     NEWEST,
@@ -32,6 +32,7 @@ from .fields import (
 )
 from .promotion import AliasPromotionConfig, PromotedFromConfig, check_ladder
 from .rollout import RolloutConfig
+from .rules import rule
 
 
 class ModelConfig(Section):
@@ -105,24 +106,21 @@ class ModelConfig(Section):
     def _rungs(cls, value: list[str]) -> list[str]:
         return check_ladder(value)
 
-    @model_validator(mode="after")
-    def _promotes_its_own(self) -> ModelConfig:
+    @rule()
+    def _promotes_its_own(self) -> Iterator[str]:
         managed = [alias for alias, stated in self.aliases.items() if stated != OBSERVED]
         if others := [alias for alias in self.promotion if alias not in managed]:
-            raise ValueError(
+            yield (
                 f"promotion has conditions for {', '.join(others)}, which this stack does not manage "
                 f"(it manages {', '.join(managed) or 'none'}); correct the name, or give the alias a version"
             )
         if strangers := {who: alias for who, alias in self.consumers.items() if alias not in self.aliases}:
             named = ", ".join(f"{who}: {alias}" for who, alias in strangers.items())
-            raise ValueError(
+            yield (
                 f"consumers has {named}, and aliases has {', '.join(self.aliases)}; add the alias, or correct its name"
             )
         if self.promoted_from is not None and self.promoted_from.model == self.name:
-            raise ValueError(
-                f"promotedFrom.model is {self.name} itself; name the model that the version is copied from"
-            )
-        return self
+            yield f"promotedFrom.model is {self.name} itself; name the model that the version is copied from"
 
     def settings_of(self, alias: str) -> AliasPromotionConfig:
         """The conditions of an alias's moves; the defaults where the file has none."""
@@ -160,21 +158,29 @@ class ServedEntityConfig(Section):
     def _name(cls, value: str | None) -> str | None:
         return value if value is None else check_served_entity_name(value)
 
+    @property
+    def label(self) -> str:
+        """What messages call it. A name that is none is told of elsewhere, and keeps no sum from being checked."""
+        return getattr(self, "name", None) or self.alias or f"version {self.version}"
+
     def version_in(self, versions: Mapping[str, str]) -> str:
         """The version number, with aliases looked up in `versions`."""
         return self.version if self.version is not None else versions[str(self.alias)]
 
-    @model_validator(mode="after")
-    def _as_the_service_takes_it(self) -> ServedEntityConfig:
-        # Rules of sizes and variables are the entity's own; the version is not known yet.
+    @rule()
+    def _as_the_service_takes_it(self) -> None:
+        # Rules of sizes are the entity's own; the version is not known yet.
         ServedEntityArgs(
             model="(model)",
             version=self.version or f"({self.alias})",
             traffic_percentage=self.traffic,
             scale_to_zero_enabled=self.scale_to_zero is not False,
-            **self.sizing,
+            **{**self.sizing, "environment_vars": {}},
         )
-        return self
+
+    @rule()
+    def _variables(self) -> None:
+        check_variables(f"served entity of version {self.version or f'({self.alias})'}", self.environment_vars)
 
     @property
     def sizing(self) -> dict[str, Any]:
@@ -187,11 +193,10 @@ class ServedEntityConfig(Section):
             "environment_vars": self.environment_vars,
         }
 
-    @model_validator(mode="after")
-    def _one_source(self) -> ServedEntityConfig:
+    @rule()
+    def _one_source(self) -> None:
         if (self.alias is None) == (self.version is None):
             raise ValueError("names its version twice or not at all; set exactly one of `alias` and `version`")
-        return self
 
 
 class InferenceTableConfig(Section):
@@ -218,10 +223,9 @@ class RateLimitConfig(Section):
     key: Literal["endpoint", "user", "service_principal", "user_group"] = "endpoint"
     principal: Filled | None = Field(default=None, description="Application id or group, with those two keys only.")
 
-    @model_validator(mode="after")
-    def _as_the_gateway_takes_it(self) -> RateLimitConfig:
+    @rule()
+    def _as_the_gateway_takes_it(self) -> None:
         RateLimitArgs(calls=self.calls, key=self.key, principal=self.principal)
-        return self
 
 
 class NotificationsConfig(Section):
@@ -243,13 +247,12 @@ class PermissionConfig(Section):
     def principal(self) -> str:
         """Whom it is for; names are told apart by kind, and not by case."""
         kinds = {"group": self.group, "user": self.user, "service principal": self.service_principal}
-        return next(f"{kind} {value.lower()}" for kind, value in kinds.items() if value is not None)
+        return next((f"{kind} {value.lower()}" for kind, value in kinds.items() if value is not None), "nobody")
 
-    @model_validator(mode="after")
-    def _one_principal(self) -> PermissionConfig:
+    @rule()
+    def _one_principal(self) -> None:
         if sum(value is not None for value in (self.group, self.user, self.service_principal)) != 1:
             raise ValueError("names no principal or several; set exactly one of `group`, `user` and `servicePrincipal`")
-        return self
 
 
 class EndpointConfig(Section):
@@ -279,46 +282,37 @@ class EndpointConfig(Section):
         default=False, description="A shorter way to the endpoint; another value is a new endpoint."
     )
 
-    @field_validator("limits")
-    @classmethod
-    def _one_limit_each(cls, value: list[RateLimitConfig]) -> list[RateLimitConfig]:
-        counts = Counter((limit.key, limit.principal) for limit in value)
+    @rule("limits")
+    def _one_limit_each(self) -> Iterator[str]:
+        counts = Counter((limit.key, limit.principal) for limit in self.limits)
         if twice := [" ".join(filter(None, key)) for key, count in counts.items() if count > 1]:
-            raise ValueError(f"has more than one limit for {', '.join(twice)}; give each key and principal one")
-        return value
+            yield f"has more than one limit for {', '.join(twice)}; give each key and principal one"
 
     @field_validator("name")
     @classmethod
     def _name(cls, value: str) -> str:
         return check_endpoint_name(value)
 
-    @field_validator("permissions")
-    @classmethod
-    def _once(cls, value: list[PermissionConfig]) -> list[PermissionConfig]:
-        counts = Counter(entry.principal for entry in value)
+    @rule("permissions")
+    def _once(self) -> Iterator[str]:
+        counts = Counter(entry.principal for entry in self.permissions)
         if twice := [principal for principal, count in counts.items() if count > 1]:
-            raise ValueError(f"names {', '.join(twice)} more than once; give each principal its highest level, once")
+            yield f"names {', '.join(twice)} more than once; give each principal its highest level, once"
         if "group admins" in counts:
-            raise ValueError("names group admins, which can manage every endpoint and cannot be listed; remove it")
-        return value
+            yield "names group admins, which can manage every endpoint and cannot be listed; remove it"
 
-    @field_validator("entities")
-    @classmethod
-    def _adds_up(cls, value: list[ServedEntityConfig]) -> list[ServedEntityConfig]:
-        TrafficSplit.of(
-            (entity.name or entity.alias or f"version {entity.version}", entity.traffic) for entity in value
-        )
-        return value
+    @rule("entities")
+    def _adds_up(self) -> None:
+        TrafficSplit.of((entity.label, entity.traffic) for entity in self.entities)
 
-    @model_validator(mode="after")
-    def _releases_one(self) -> EndpointConfig:
+    @rule()
+    def _releases_one(self) -> Iterator[str]:
         if self.rollout is None:
-            return self
+            return
         if len(self.entities) != 1:
-            raise ValueError(
+            yield (
                 f"names {len(self.entities)} entities and a rollout, which releases one: leave the version that is to "
                 "serve in the end, with traffic 100; or remove rollout for a standing split"
             )
         if self.rollout.plan.lag_seconds and self.inference_table is None:
-            raise ValueError("has a gate on the inference table, and none is there; set inferenceTable.prefix")
-        return self
+            yield "has a gate on the inference table, and none is there; set inferenceTable.prefix"

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterator, Mapping
-from typing import Any, TypeVar, get_args, overload
+from typing import Any, TypeVar, overload
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from ..dynamic.redaction import MASK
+from .rules import BrokenRulesError, broken_rules, first_section, partly_read
 from .stack import PlaceConfig, StackConfig
 
 # What other tools and older documents call things that this schema refuses, and the way out.
@@ -31,6 +34,12 @@ _FIXES = {
     "bool_type": "; write true or false",
     "too_short": "; name at least one",
 }
+
+# Names of secrets. `maxTokens` is a number of tokens.
+_SECRET = re.compile(
+    r"password|passwd|secret(?!s?/)|credential|api_?key|private_?key|access_?key|token(?!s$)", re.IGNORECASE
+)
+_LONGEST = 200
 
 Config = TypeVar("Config", bound=PlaceConfig)
 
@@ -63,7 +72,13 @@ def parse_stack_config(
     try:
         return schema.model_validate(dict(values))
     except ValidationError as error:
-        lines = [line for detail in error.errors(include_url=False) for line in _lines(detail, schema)]
+        details = error.errors(include_url=False)
+        lines = [line for detail in details for line in _lines(detail, schema)]
+        # pydantic asks a section's rules only where every field of it is right.
+        for where_it_is, section in partly_read(schema, values, [detail["loc"] for detail in details]):
+            lines += [
+                _told(_path((*where_it_is, at) if at else where_it_is), text) for at, text in broken_rules(section)
+            ]
         count = f"{len(lines)} mistake{'s' if len(lines) > 1 else ''}"
         raise StackConfigError("\n".join([f"{where} has {count}:", *(f"  - {line}" for line in lines)])) from None
 
@@ -76,11 +91,41 @@ def _lines(detail: ErrorDetails, schema: type[BaseModel]) -> Iterator[str]:
     elif kind == "missing":
         yield f"{path}: is missing; add it"
     elif kind == "value_error":
-        for problem in str(detail["ctx"]["error"]).splitlines():
-            yield f"{path}: {problem}" if path else problem
+        broken = detail["ctx"]["error"]
+        if isinstance(broken, BrokenRulesError):
+            for at, text in broken.problems:
+                yield _told(_path((*detail["loc"], at) if at else detail["loc"]), text)
+        else:
+            yield from (_told(path, problem) for problem in str(broken).splitlines())
     else:
         message = detail["msg"]
-        yield f"{path}: {message[0].lower()}{message[1:]}, received {value!r}{_fix(kind, value)}"
+        if _is_secret(detail["loc"]):
+            yield (
+                f"{path}: {message[0].lower()}{message[1:]}, received {MASK}; a secret does not stand in a stack file: "
+                "put it into a secret scope and write {{secrets/<scope>/<key>}}"
+            )
+        else:
+            yield f"{path}: {message[0].lower()}{message[1:]}, received {_shown(value)}{_fix(kind, value)}"
+
+
+def _told(path: str, problem: str) -> str:
+    return f"{path}: {problem}" if path else problem
+
+
+def _is_secret(loc: tuple[int | str, ...]) -> bool:
+    return any(_SECRET.search(part) for part in loc if isinstance(part, str))
+
+
+def _shown(value: Any) -> str:
+    """A value as it was written, without what is called a secret in it, and not for pages."""
+    text = repr(_without_secrets(value))
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
+
+
+def _without_secrets(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: MASK if _SECRET.search(str(key)) else _without_secrets(part) for key, part in value.items()}
+    return [_without_secrets(part) for part in value] if isinstance(value, list) else value
 
 
 def _fix(kind: str, value: Any) -> str:
@@ -103,9 +148,14 @@ def _unknown_key(loc: tuple[int | str, ...], schema: type[BaseModel]) -> str:
     key = str(loc[-1])
     if key in RETIRED:
         return f"{key!r} is refused: {RETIRED[key]}"
+    if _SECRET.search(key):
+        return (
+            f"{key!r} is refused: everything here goes to state and outputs in plain text; credentials are Pulumi "
+            "secrets of their own (`pulumi config set --secret <namespace>:<key>`) or stand in a secret scope"
+        )
     known = _known_keys(loc[:-1], schema)
     close = difflib.get_close_matches(key, known, n=1)
-    hint = f"; did you mean {close[0]!r}?" if close else ""
+    hint = f"; did you mean {close[0]!r}?" if close else "."
     return f"unknown key {key!r}{hint} Known here: {', '.join(known)}"
 
 
@@ -120,11 +170,5 @@ def _known_keys(loc: tuple[int | str, ...], schema: type[BaseModel]) -> list[str
 def _section_behind(section: type[BaseModel], alias: str) -> type[BaseModel] | None:
     for name, field in section.model_fields.items():
         if (field.alias or name) == alias:
-            return _first_section(field.annotation)
+            return first_section(field.annotation)
     return None
-
-
-def _first_section(annotation: Any) -> type[BaseModel] | None:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    return next((found for inner in get_args(annotation) if (found := _first_section(inner))), None)

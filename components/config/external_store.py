@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, field_validator
 
 from ..external_store import (
     DEFAULT_DATABASE,
@@ -20,6 +21,7 @@ from ..external_store import (
 )
 from ..external_store_sql import StoreAccount
 from .fields import Filled, Section
+from .rules import rule
 
 
 class StoreTlsConfig(Section):
@@ -71,24 +73,23 @@ class ExternalStoreConfig(Section):
         split_prefix("the prefix", value)
         return value
 
-    @model_validator(mode="after")
-    def _complete(self) -> ExternalStoreConfig:
+    @rule()
+    def _complete(self) -> Iterator[str]:
         self.account()
         if not self.enabled:
-            return self
+            return
         if missing := [name for name in ("host", "publish_principal") if getattr(self, name) is None]:
             names = {"host": "host", "publish_principal": "publishPrincipal"}
-            raise ValueError(
+            yield (
                 f"is enabled and lacks {', '.join(names[name] for name in missing)}; add it, or set enabled to false"
             )
         if split_prefix("readPrefix", self.read_prefix)[0] == split_prefix("writePrefix", self.write_prefix)[0]:
-            raise ValueError("has one secret scope for reader and writer: whoever serves could write; use two scopes")
-        if not self.tls.required and not self.is_loopback:
-            raise ValueError(
+            yield "has one secret scope for reader and writer: whoever serves could write; use two scopes"
+        if self.host is not None and not self.tls.required and not self.is_loopback:
+            yield (
                 f"does without TLS and the host is {self.host}; only a database on this machine may, so remove "
                 "tls.required"
             )
-        return self
 
     @property
     def is_loopback(self) -> bool:

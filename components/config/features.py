@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, field_validator
 
 from .fields import (
     Filled,
     PublishMode,
     Section,
 )
+from .rules import rule
 
 
 class OnlineStoreConfig(Section):
@@ -66,10 +67,9 @@ class FeatureLatencyConfig(Section):
         default=False, description="Fail also where the target can neither be shown to be met nor to be missed."
     )
 
-    @model_validator(mode="after")
-    def _told_apart(self) -> FeatureLatencyConfig:
+    @rule()
+    def _told_apart(self) -> None:
         if both := sorted(set(self.record or {}) & set(self.features)):
             raise ValueError(
                 f"has {', '.join(both)} in record and in features; a record of keys alone is what has to be looked up"
             )
-        return self

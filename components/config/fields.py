@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
 
 from ..names import check_identifier
+from .rules import BrokenRulesError, broken_rules
 
 NEWEST = ""
 OBSERVED = "observed"
@@ -53,3 +54,9 @@ class Section(BaseModel):
     """A part of the stack file: keys in camelCase, no unknown ones, values of exactly the type that is asked for."""
 
     model_config = ConfigDict(alias_generator=to_camel, extra="forbid", frozen=True, strict=True)
+
+    @model_validator(mode="after")
+    def _keeps_its_rules(self) -> Self:
+        if problems := broken_rules(self):
+            raise BrokenRulesError(problems)
+        return self

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, field_validator
 
 from ..monitor_apis import CustomMetricArgs, MetricType, MonitorApi
 from ..names import (
@@ -13,6 +13,7 @@ from ..names import (
 )
 from ..unpack import LabelSource, ModelId, UnpackedSchema
 from .fields import Cron, Email, Filled, Section
+from .rules import rule
 
 # Of the monitoring API, in the words of `QualityMonitor`.
 _GRANULARITY = re.compile(r"5 minutes|30 minutes|1 hour|1 day|[1-4] weeks?|1 month|1 year")
@@ -26,10 +27,9 @@ class CustomMetricConfig(Section):
     type: MetricType = "AGGREGATE"
     input_columns: list[Filled] = Field(default_factory=lambda: [":table"], min_length=1)
 
-    @model_validator(mode="after")
-    def _as_the_monitor_takes_it(self) -> CustomMetricConfig:
+    @rule()
+    def _as_the_monitor_takes_it(self) -> None:
         CustomMetricArgs(name=self.name, definition=self.definition, type=self.type, input_columns=self.input_columns)
-        return self
 
 
 class LabelsConfig(Section):
@@ -97,11 +97,10 @@ class MonitorConfig(Section):
     def _three_parts(cls, value: str | None) -> str | None:
         return value if value is None else str(ThreePartName.parse(value))
 
-    @model_validator(mode="after")
-    def _makes_a_table(self) -> MonitorConfig:
+    @rule()
+    def _makes_a_table(self) -> None:
         unpacked = self.unpacked
         if self.labels is not None:
             # The table's catalog and schema are the stack's; here it is about columns.
             table = self.labels.table if self.labels.table.count(".") == 2 else f"c.s.{self.labels.table}"
             LabelSource(table=table, column=self.labels.column, keys=self.labels.keys).check_against(unpacked)
-        return self

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, field_validator
 
 from ..names import ThreePartName, check_alias, check_version
 from .fields import Filled, Section, Version
+from .rules import rule
 
 
 class AliasPromotionConfig(Section):
@@ -61,8 +62,8 @@ class PromotedFromConfig(Section):
         default=None, pattern="^sha256:", description="The one digest that is approved; any that matches when left out."
     )
 
-    @model_validator(mode="after")
-    def _one_version(self) -> PromotedFromConfig:
+    @rule()
+    def _one_version(self) -> None:
         ThreePartName.parse(self.model, what="promotedFrom.model")
         if (self.alias is None) == (self.version is None):
             raise ValueError("takes exactly one of `alias` and `version`; name the version that was proven")
@@ -74,7 +75,6 @@ class PromotedFromConfig(Section):
                 raise ValueError(
                     "names a version and no tag; name the tag that holds its proof, for example promoted_champion"
                 )
-        return self
 
 
 def check_ladder(ladder: list[str]) -> list[str]:

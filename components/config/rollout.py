@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from ..release.plan import DEFAULT_GATES, LEAST_REQUESTS, ErrorBudget, Gate, Plan, problems_of
 from .fields import Filled, Section
+from .rules import rule
 
 _FEWEST = Gate.min_requests
 
@@ -106,8 +107,7 @@ class RolloutConfig(Section):
             retry=self.retry,
         )
 
-    @model_validator(mode="after")
-    def _can_be_followed(self) -> RolloutConfig:
+    @rule()
+    def _can_be_followed(self) -> None:
         if problems := list(problems_of(self.plan)):
             raise ValueError("\n".join(problems))
-        return self

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field
 
 from ..dynamic.smoke_golden import TOLERANCE
 from ..names import check_version
@@ -13,6 +14,7 @@ from .fields import (
     Section,
     Version,
 )
+from .rules import rule
 
 
 class SmokeLatencyConfig(Section):
@@ -85,13 +87,12 @@ class GoldenConfig(Section):
         default=None, description="Model version that made the predictions; only its entities are asked."
     )
 
-    @model_validator(mode="after")
-    def _one_source(self) -> GoldenConfig:
+    @rule()
+    def _one_source(self) -> None:
         if (self.file is None) == (self.sql is None):
             raise ValueError("takes exactly one of `file` and `sql`; say where the rows come from")
         if self.version is not None:
             check_version(self.version)
-        return self
 
 
 class SmokeConfig(Section):
@@ -115,16 +116,13 @@ class SmokeConfig(Section):
         default=None, gt=0, description="No retry starts later than this after its query; no limit when left out."
     )
 
-    @field_validator("queries")
-    @classmethod
-    def _names(cls, value: list[SmokeQueryConfig]) -> list[SmokeQueryConfig]:
-        names = [query.name for query in value]
+    @rule("queries")
+    def _names(self) -> Iterator[str]:
+        names = [query.name for query in self.queries]
         if len(set(names)) != len(names):
-            raise ValueError(f"names a query twice: {names}; give every query a name of its own")
-        return value
+            yield f"names a query twice: {names}; give every query a name of its own"
 
-    @model_validator(mode="after")
-    def _asks_something(self) -> SmokeConfig:
+    @rule()
+    def _asks_something(self) -> None:
         if not (self.queries or self.files or self.golden):
             raise ValueError("asks nothing; name at least one of queries, files and golden")
-        return self

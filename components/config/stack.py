@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from ..environments import ENVIRONMENTS, Environment
 from ..names import (
@@ -23,6 +23,7 @@ from .fields import (
     Section,
 )
 from .monitor import MonitorConfig
+from .rules import rule
 from .smoke import SmokeConfig
 
 
@@ -33,12 +34,6 @@ class PlaceConfig(Section):
     catalog: Catalog
     schema_name: Schema = Field(alias="schema")
 
-    @model_validator(mode="after")
-    def _across_fields(self) -> Self:
-        if problems := list(self._problems()):
-            raise ValueError("\n".join(problems))
-        return self
-
     @property
     def defaults(self) -> Environment:
         return ENVIRONMENTS[self.environment]
@@ -47,8 +42,9 @@ class PlaceConfig(Section):
         """The three-part name of a table that may have been named by its last part."""
         return str(ThreePartName.parse(table if "." in table else f"{self.catalog}.{self.schema_name}.{table}"))
 
+    @rule()
     def _problems(self) -> Iterator[str]:
-        """Everything that is wrong between fields; a project's own schema adds to it."""
+        """What is wrong between fields; a project's own schema adds to it."""
         yield from ()
 
 
@@ -71,13 +67,7 @@ class ServingConfig(PlaceConfig):
         stated = self.endpoint.scale_to_zero
         return self.defaults.scale_to_zero if stated is None else stated
 
-    def _problems(self) -> Iterator[str]:
-        yield from super()._problems()
-        yield from self._alias_problems()
-        yield from self._version_problems()
-        yield from self._monitor_problems()
-        yield from self._alert_problems()
-
+    @rule()
     def _alias_problems(self) -> list[str]:
         known = ", ".join(sorted(self.model.aliases))
         return [
@@ -87,6 +77,7 @@ class ServingConfig(PlaceConfig):
             if entity.alias is not None and entity.alias not in self.model.aliases
         ]
 
+    @rule()
     def _version_problems(self) -> list[str]:
         if self.defaults.newest_version_allowed:
             return []
@@ -97,6 +88,7 @@ class ServingConfig(PlaceConfig):
             if version == NEWEST
         ]
 
+    @rule()
     def _monitor_problems(self) -> list[str]:
         if self.monitor is not None and self.endpoint.inference_table is None:
             return [
@@ -109,6 +101,7 @@ class ServingConfig(PlaceConfig):
             ]
         return []
 
+    @rule()
     def _alert_problems(self) -> Iterator[str]:
         if self.alerts is None:
             return
@@ -128,11 +121,6 @@ class StackConfig(ServingConfig):
     feature_tables: list[FeatureTableConfig] = Field(min_length=1)
     feature_latency: FeatureLatencyConfig | None = None
 
-    def _problems(self) -> Iterator[str]:
-        yield from super()._problems()
-        yield from self._table_problems()
-        yield from self._latency_problems()
-
     @property
     def lookup_record(self) -> dict[str, Any] | None:
         """The record whose lookup is measured; None where nobody names one."""
@@ -141,6 +129,7 @@ class StackConfig(ServingConfig):
         records = [query.payload.get("dataframe_records") for query in self.smoke.queries]
         return next((dict(found[0]) for found in records if found), None)
 
+    @rule()
     def _latency_problems(self) -> Iterator[str]:
         latency = self.feature_latency
         if latency is None:
@@ -157,6 +146,7 @@ class StackConfig(ServingConfig):
                 "it is never looked up there; write a record with the keys alone"
             )
 
+    @rule()
     def _table_problems(self) -> Iterator[str]:
         """Names that are none, and tables that would be declared twice: the engine would end in a traceback."""
         seen: dict[str, str] = {}

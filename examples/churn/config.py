@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from datetime import date
 from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from components.config import MonitorConfig, StackConfig
 from components.config.batch import CONSUMER, BatchConfig
 from components.config.fields import Cron, Email, Filled, Section
+from components.config.rules import rule
 
 GRANULARITY = "1 day"
 # Of the drift metrics table, which leaves a measure NULL for columns of the other kind.
@@ -76,8 +77,8 @@ class DriftResponseConfig(Section):
     run_as: Filled | None = Field(default=None, description="Application id of a service principal.")
     notify_on_failure: list[Email] = Field(default_factory=list, description="Of the job itself.")
 
-    @model_validator(mode="after")
-    def _fits_together(self) -> DriftResponseConfig:
+    @rule()
+    def _fits_together(self) -> None:
         if self.needed_windows > self.last_windows:
             raise ValueError(
                 f"needs {self.needed_windows} bad windows and looks at {self.last_windows}; look at as many at least"
@@ -92,7 +93,6 @@ class DriftResponseConfig(Section):
                     f"{metric}Rearm {rearm:g} is {wrong} {metric}Threshold {limit:g}, so a bad window would end what "
                     "it began; set it to the threshold or to better"
                 )
-        return self
 
     def parameters(self) -> dict[str, str]:
         """The job's parameters, as texts, by the names that drift detection reads."""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, field_validator
 
 from components.config import NEWEST, InferenceTableConfig, ServingConfig
 from components.config.fields import Filled, Section, Version
+from components.config.rules import rule
 from components.names import ThreePartName, check_endpoint_name
 from components.served_entity import WorkloadSize
 
@@ -37,8 +38,8 @@ class BehindConfig(Section):
     def _three_parts(cls, value: str | None) -> str | None:
         return None if value is None else str(ThreePartName.parse(value))
 
-    @model_validator(mode="after")
-    def _one_kind(self) -> BehindConfig:
+    @rule()
+    def _one_kind(self) -> None:
         if self.model is None and (self.version != NEWEST or self.inference_table is not None):
             raise ValueError(
                 "has a version or an inferenceTable without a model, for an endpoint that this stack does not make; "
@@ -46,7 +47,6 @@ class BehindConfig(Section):
             )
         if self.model is not None and self.payload_table is not None:
             raise ValueError("has model and payloadTable; this stack's own endpoint has an inferenceTable instead")
-        return self
 
 
 class ManagedIndexConfig(Section):

@@ -15,6 +15,7 @@ from pydantic import Field, ValidationInfo, model_validator
 from components.config import StackConfig
 from components.config.alerts import DriftConfig
 from components.config.fields import Cron, Email, Filled, Section
+from components.config.rules import rule
 from components.config.serving_json import load_serving_json, merged
 from components.job import JobPermissionLevel
 from components.model_registration import ModelPrivilege
@@ -49,11 +50,10 @@ class JobPermissionConfig(Section):
     user: Filled | None = None
     service_principal: Filled | None = Field(default=None, description="Application id of the service principal.")
 
-    @model_validator(mode="after")
-    def _one_principal(self) -> JobPermissionConfig:
+    @rule()
+    def _one_principal(self) -> None:
         if sum(value is not None for value in (self.group, self.user, self.service_principal)) != 1:
             raise ValueError("names no principal or several; set exactly one of `group`, `user` and `servicePrincipal`")
-        return self
 
 
 class JobsConfig(Section):
