@@ -11,7 +11,11 @@ from typing import Any
 
 import pyarrow as pa
 from databricks.sdk import WorkspaceClient
-from databricks.sdk.service.catalog import MonitorRefreshInfo
+from databricks.sdk.service.catalog import (
+    MonitorInferenceLog,
+    MonitorInferenceLogProblemType,
+    MonitorRefreshInfo,
+)
 from deltalake import DeltaTable
 
 from tests.support.served import served
@@ -94,6 +98,25 @@ def refreshed(client: WorkspaceClient, table: str) -> MonitorRefreshInfo:
         if time.monotonic() > deadline:
             raise AssertionError(f"the refreshes of {table} are not over: {refreshes}")
         time.sleep(0.02)
+
+
+def inference_log(
+    prediction: str,
+    model: str,
+    label: str | None,
+    *,
+    problem: str = "CLASSIFICATION",
+    every: Sequence[str] = ("1 day",),
+) -> MonitorInferenceLog:
+    """What is monitored in a table of answers, with the columns of these names; their time is in `ts`."""
+    return MonitorInferenceLog(
+        problem_type=MonitorInferenceLogProblemType(f"PROBLEM_TYPE_{problem}"),
+        timestamp_col="ts",
+        granularities=list(every),
+        prediction_col=prediction,
+        model_id_col=model,
+        label_col=label,
+    )
 
 
 def table_of(columns: Mapping[str, Sequence[Any]], **types: pa.DataType) -> pa.Table:

@@ -11,8 +11,6 @@ import numpy.typing as npt
 import pyarrow as pa
 import pytest
 from databricks.sdk.service.catalog import (
-    MonitorInferenceLog,
-    MonitorInferenceLogProblemType,
     MonitorMetric,
     MonitorMetricType,
     MonitorTimeSeries,
@@ -22,7 +20,7 @@ from scipy.spatial.distance import jensenshannon
 from sklearn import metrics as sklearn_metrics
 
 from tests.support.served import opened_state
-from tests.support.watching import SCHEMA, Row, Watch, moment, refreshed, watched_workspace
+from tests.support.watching import SCHEMA, Row, Watch, inference_log, moment, refreshed, watched_workspace
 
 YESTERDAY, TODAY = moment(days=-1), moment()
 COUNTS = {YESTERDAY: 400, TODAY: 300}
@@ -94,14 +92,7 @@ def watch(tmp_path_factory: pytest.TempPathFactory, data: dict[Any, pa.Table]) -
             table,
             SCHEMA,
             "/Shared/m",
-            inference_log=MonitorInferenceLog(
-                problem_type=MonitorInferenceLogProblemType.PROBLEM_TYPE_CLASSIFICATION,
-                timestamp_col="ts",
-                granularities=["1 day"],
-                prediction_col="prediction",
-                model_id_col="model_version",
-                label_col="churn",
-            ),
+            inference_log=inference_log("prediction", "model_version", "churn"),
             baseline_table_name=f"{SCHEMA}.base",
             slicing_exprs=["senior_citizen = 'Yes'", "contract"],
             custom_metrics=[
@@ -368,14 +359,7 @@ def test_regression_errors_equal_scikit_learns_and_missing_labels_are_left_out(w
         table,
         SCHEMA,
         "/Shared/m",
-        inference_log=MonitorInferenceLog(
-            problem_type=MonitorInferenceLogProblemType.PROBLEM_TYPE_REGRESSION,
-            timestamp_col="ts",
-            granularities=["1 day"],
-            prediction_col="fare",
-            model_id_col="model",
-            label_col="paid",
-        ),
+        inference_log=inference_log("fare", "model", "paid", problem="REGRESSION"),
     )
     refreshed(watch.client, table)
     found = watch.profile(table, ":table", model="*")

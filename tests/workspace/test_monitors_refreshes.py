@@ -16,8 +16,6 @@ from databricks.sdk.errors import BadRequest
 from databricks.sdk.service.catalog import (
     MonitorCronSchedule,
     MonitorDestination,
-    MonitorInferenceLog,
-    MonitorInferenceLogProblemType,
     MonitorMetric,
     MonitorMetricType,
     MonitorNotifications,
@@ -28,7 +26,7 @@ from databricks.sdk.service.catalog import (
 
 from tests.support.served import opened_state
 from tests.support.warehouse import Warehouse
-from tests.support.watching import SCHEMA, Watch, moment, refreshed, watched_workspace
+from tests.support.watching import SCHEMA, Watch, inference_log, moment, refreshed, watched_workspace
 from workspace.monitors.windows import Granularity
 
 SERIES = {"ts": "timestamp", "x": "double"}
@@ -135,14 +133,7 @@ def test_labels_that_come_late_change_the_quality_of_their_window(watch: Watch) 
         table,
         SCHEMA,
         "/Shared/m",
-        inference_log=MonitorInferenceLog(
-            problem_type=MonitorInferenceLogProblemType.PROBLEM_TYPE_CLASSIFICATION,
-            timestamp_col="ts",
-            granularities=["1 day"],
-            prediction_col="prediction",
-            model_id_col="model",
-            label_col="label",
-        ),
+        inference_log=inference_log("prediction", "model", "label"),
     )
     refreshed(watch.client, table)
     assert watch.profile(table, ":table", start=FIRST, model="*")["accuracy_score"] is None
@@ -372,14 +363,7 @@ def test_metric_tables_are_read_in_sql(sql: Warehouse) -> None:
         table,
         f"{sql.catalog}.{sql.schema}",
         "/Shared/m",
-        inference_log=MonitorInferenceLog(
-            problem_type=MonitorInferenceLogProblemType.PROBLEM_TYPE_CLASSIFICATION,
-            timestamp_col="ts",
-            granularities=["1 day"],
-            prediction_col="p",
-            model_id_col="model",
-            label_col="y",
-        ),
+        inference_log=inference_log("p", "model", "y"),
     )
     assert refreshed(sql.client, table).state.value == "SUCCESS"
     performance = sql.rows(
@@ -468,14 +452,7 @@ def test_columns_of_every_type_have_a_profile(watch: Watch) -> None:
             "model": pa.array([3], pa.int32()),
         }
     )
-    log = MonitorInferenceLog(
-        problem_type=MonitorInferenceLogProblemType.PROBLEM_TYPE_CLASSIFICATION,
-        timestamp_col="ts",
-        granularities=["1 day", "1 week"],
-        prediction_col="prediction",
-        model_id_col="model",
-        label_col="label",
-    )
+    log = inference_log("prediction", "model", "label", every=["1 day", "1 week"])
     slices = ["flag", "`a b` > 1"]
     for name, values in (("every", rows), ("every_empty", rows.slice(0, 0))):
         table = watch.create(name, types, values, feed=True)
