@@ -19,6 +19,7 @@ PIPELINES = Path(__file__).resolve().parents[2] / "pipelines"
 NOTEBOOKS = PIPELINES / "churn" / "notebooks"
 TIMEOUT_SECONDS = 7_200
 DATA = ("churn/sql/*.sql",)
+OF_THE_RUN = {"run_id": "{{job.run_id}}"}
 
 
 def make_workflow(config: ChurnConfig, drift: DriftResponseConfig, monitor: InferenceMonitor) -> MlWorkflow:
@@ -33,7 +34,7 @@ def make_workflow(config: ChurnConfig, drift: DriftResponseConfig, monitor: Infe
         "drift_metrics_table": monitor.drift_metrics_table,
     }
     tasks = drift_response(
-        NotebookTaskArgs(source=NOTEBOOKS / "08_drift_detection.py"),
+        NotebookTaskArgs(source=NOTEBOOKS / "08_drift_detection.py", parameters=OF_THE_RUN),
         NotebookTaskArgs(source=NOTEBOOKS / "02_automl_champion.py"),
     )
     job = WorkflowJobArgs(

@@ -116,7 +116,7 @@ def compare(
 
 def recent_rows(warehouse: SqlRunner, since: datetime) -> pd.DataFrame:
     """Labelled rows since a moment, of customers that no model is trained on, with the features of the time."""
-    result = warehouse.run(statement("recent_labels"), {"since": f"{since.astimezone(UTC):%Y-%m-%d %H:%M:%S}"})
+    result = warehouse.run(statement("recent_labels"), {"since": since.astimezone(UTC).isoformat()})
     return pd.DataFrame(result.rows, columns=result.columns).astype(dict.fromkeys(NUMBERS, float))
 
 

@@ -23,7 +23,9 @@ RETRAINING: Final = "retraining"
 _BEGINNING: Final = datetime(2000, 1, 1, tzinfo=UTC)
 
 
-def detect(parameters: Mapping[str, str], workspace: WorkspaceClient | None = None) -> Decision:
+def detect(
+    parameters: Mapping[str, str], workspace: WorkspaceClient | None = None, *, run_id: str | None = None
+) -> Decision:
     """Judge a monitor as job parameters describe it, write the decision into the journal, and return it.
 
     Args:
@@ -31,6 +33,8 @@ def detect(parameters: Mapping[str, str], workspace: WorkspaceClient | None = No
             thresholds and the rest of `Policy` and `Guard`. `start_date` is a date (UTC); windows before the last
             training do not count either, unless `since_training` is `false`. `judge_slices` has every slice judged as
             well. `journal` names the journal's table, in the schema of the metric tables.
+        run_id: of the job's run. One that is repaired or tried again decides anew, and is not held back by itself: what
+            it set going before may have been lost with the task.
 
     Raises PipelineError for a parameter that is missing or is none, and where the decision could not be written down.
     """
@@ -42,7 +46,7 @@ def detect(parameters: Mapping[str, str], workspace: WorkspaceClient | None = No
     policy = policy_of(parameters, since)
     catalog, schema, _ = parameters["profile_metrics_table"].split(".")
     warehouse = Warehouse(client, find_warehouse(client, parameters.get("warehouse_id")), catalog, schema)
-    journal = Journal(warehouse, parameters.get("journal", JOURNAL))
+    journal = Journal(warehouse, parameters.get("journal", JOURNAL), run_id)
     now = journal.now()
     history = History(
         now=now,
@@ -101,7 +105,8 @@ def read_metrics(
     profile, drift = parameters["profile_metrics_table"], parameters["drift_metrics_table"]
     model_column = parameters.get("model_id_column", "model_version")
     slices = flag(parameters, "judge_slices", default=False)
-    since = {"since": f"{as_utc(policy.since or _BEGINNING) - DAY:%Y-%m-%d %H:%M:%S}"}
+    # With its zone: without one it would be a moment of the zone that the warehouse is set to.
+    since = {"since": (as_utc(policy.since or _BEGINNING) - DAY).isoformat()}
     performance_text = performance_query(profile, parameters["performance_metric"], model_column, slices=slices)
     labels_text = labels_query(profile, LABEL, model_column, slices=slices)
     drift_text = drift_query(drift, parameters["drift_metric"], model_column, tuple(policy.columns), slices=slices)

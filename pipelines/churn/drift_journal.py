@@ -39,23 +39,34 @@ class Retraining:
 class Journal:
     """Reads and adds to the journal, which the first use creates.
 
+    A run of the job that is repaired or tried again may decide twice. It is one run all the same: what it said before
+    holds nothing back now, and counts once for those that come after it.
+
     Args:
         table: its name, in the schema that `warehouse` works in, or with three parts.
+        run_id: of the job's run that decides; None where no job does.
     """
 
-    def __init__(self, warehouse: SqlRunner, table: str = JOURNAL) -> None:
+    def __init__(self, warehouse: SqlRunner, table: str = JOURNAL, run_id: str | None = None) -> None:
         if not all(part.replace("_", "").isalnum() for part in table.split(".")):
             raise PipelineError(f"The journal is {table!r}, which cannot be written into a statement.")
         self._warehouse: Final = warehouse
         self._table: Final = table
+        self._run_id: Final = run_id
+        self._is_there = False
 
     def now(self) -> datetime:
         """The time of the workspace: a task's machine may have another one."""
         return _moment(self._warehouse.run("SELECT current_timestamp() AS now").only_row()["now"])
 
     def triggers(self, model: str) -> list[datetime]:
-        """When detection set a retraining of `model` going, oldest first."""
-        return [_moment(row["decided_at"]) for row in self._decisions(model)]
+        """When other runs set a retraining of `model` going, oldest first: each run once, when it did first."""
+        firsts: dict[object, datetime] = {}
+        for number, row in enumerate(self._decisions(model)):
+            run = number if row["run_id"] is None else row["run_id"]
+            if run != self._run_id:
+                firsts.setdefault(run, _moment(row["decided_at"]))
+        return list(firsts.values())
 
     def last_violating_since(self, model: str) -> datetime | None:
         """Start of the oldest window that the last retraining was set going for; None where there was none."""
@@ -85,6 +96,7 @@ class Journal:
                 "since": _text(decision.since),
                 "violating": json.dumps([_document(one) for one in decision.verdict.judged if one.violating]),
                 "policy": json.dumps(_limits(policy, guard)),
+                "run_id": self._run_id,
             }
         )
 
@@ -108,7 +120,7 @@ class Journal:
     def _decisions(self, model: str) -> list[dict[str, Value]]:
         self._create()
         result = self._warehouse.run(
-            f"SELECT decided_at, violating FROM {self._table} "  # noqa: S608 - the name is checked above
+            f"SELECT decided_at, violating, run_id FROM {self._table} "  # noqa: S608 - the name is checked above
             f"WHERE event = '{DECISION}' AND retrain AND model = :model ORDER BY decided_at",
             {"model": model},
         )
@@ -124,13 +136,20 @@ class Journal:
         )
 
     def _create(self) -> None:
+        if self._is_there:
+            return
         self._warehouse.run(statement("create_drift_decisions").replace(JOURNAL, self._table))
+        # A journal of before runs were told apart goes on, with its rows.
+        look = self._warehouse.run(f"SELECT * FROM {self._table} LIMIT 0")  # noqa: S608 - the name is checked above
+        if "run_id" not in look.columns:
+            self._warehouse.run(f"ALTER TABLE {self._table} ADD COLUMNS (run_id STRING)")
+        self._is_there = True
 
 
 _TYPES: Final[Mapping[str, str]] = {
     **dict.fromkeys(("decided_at", "first_window", "last_window", "since"), "TIMESTAMP"),
     **dict.fromkeys(("event", "model", "outcome", "reasons", "explanation", "violating", "policy"), "STRING"),
-    **dict.fromkeys(("version", "compared_with", "measured"), "STRING"),
+    **dict.fromkeys(("version", "compared_with", "measured", "run_id"), "STRING"),
     **dict.fromkeys(("all_violations_count", "violations_found", "windows"), "INT"),
     "retrain": "BOOLEAN",
 }

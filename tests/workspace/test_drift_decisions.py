@@ -12,6 +12,7 @@ from databricks.sdk import WorkspaceClient
 from pipelines.churn.drift_job import detect
 from pipelines.churn.drift_journal import Journal, Retraining
 from pipelines.churn.drift_response import Decision
+from pipelines.churn.tables import statement
 from pipelines.errors import PipelineError
 from pipelines.sql import Warehouse as Runner
 from tests.support.warehouse import Warehouse
@@ -56,7 +57,7 @@ class Metrics:
                 f"CAST({value} AS DOUBLE)"
             )
 
-    def detect(self, **changes: str) -> Decision:
+    def detect(self, run_id: str | None = None, **changes: str) -> Decision:
         parameters = {
             "profile_metrics_table": self.sql.full("p"),
             "drift_metrics_table": self.sql.full("d"),
@@ -67,7 +68,7 @@ class Metrics:
             "warehouse_id": "local",
             **changes,
         }
-        return detect(parameters, self.client)
+        return detect(parameters, self.client, run_id=run_id)
 
     def journal(self) -> list[Mapping[str, object]]:
         result = self.runner.run("SELECT * FROM advanced_churn_drift_decisions ORDER BY decided_at")
@@ -147,6 +148,37 @@ def test_having_set_a_retraining_going_it_waits_and_every_decision_is_in_the_jou
     assert journal.triggers(metrics.sql.full("other")) == []
     assert journal.last_violating_since(metrics.model) == datetime(2024, 9, 2, tzinfo=UTC)
     assert abs(journal.now() - datetime.now(UTC)) < timedelta(days=365)
+
+
+def test_a_run_that_is_repaired_decides_anew_and_counts_once(metrics: Metrics) -> None:
+    """Its first decision may have been lost: the task broke off between the journal and the task value, say."""
+    metrics.create()
+    metrics.window("2024-09-02", "0.4", "-31")
+    said = [metrics.detect("11", cooldown_days="0").outcome for _ in range(3)]
+    assert said == ["violation"] * 3
+    assert [(row["run_id"], row["retrain"]) for row in metrics.journal()] == [("11", True)] * 3
+    # For every other run it has set one retraining going, when it did so first.
+    journal = Journal(metrics.runner, run_id="12")
+    assert journal.triggers(metrics.model) == [metrics.journal()[0]["decided_at"]]
+    other = metrics.detect("12", cooldown_days="0", weekly_cap="2")
+    assert (other.outcome, other.reasons) == ("held back", ("hysteresis",))
+    assert metrics.detect("11", cooldown_days="0").outcome == "violation"
+
+
+def test_a_journal_of_before_runs_were_told_apart_goes_on_with_its_rows(metrics: Metrics) -> None:
+    metrics.create()
+    metrics.window("2024-09-02", "0.4", "-31")
+    older = statement("create_drift_decisions").replace(",\n  run_id STRING", "")
+    assert "run_id" not in older
+    metrics.sql.execute(older)
+    for hour in (1, 2):
+        metrics.sql.execute(
+            "INSERT INTO advanced_churn_drift_decisions (decided_at, event, model, retrain, violating) VALUES "
+            f"(current_timestamp() - INTERVAL {hour} HOURS, 'decision', '{metrics.model}', true, '[]')"
+        )
+    decision = metrics.detect("11")
+    assert (decision.outcome, decision.reasons) == ("held back", ("cooldown", "weekly cap", "hysteresis"))
+    assert [row["run_id"] for row in metrics.journal()] == [None, None, "11"]
 
 
 def test_slices_are_judged_where_they_are_asked_for_and_no_row_of_theirs_is_read_where_not(metrics: Metrics) -> None:

@@ -10,7 +10,7 @@ from pipelines.churn.drift_job import detect
 
 # The job's parameters, one widget each; the list of them is a parameter too.
 names = dbutils.widgets.get("parameter_names").split(",")
-decision = detect({name: dbutils.widgets.get(name) for name in names})
+decision = detect({name: dbutils.widgets.get(name) for name in names}, run_id=dbutils.widgets.get("run_id"))
 
 # COMMAND ----------
 

@@ -17,6 +17,7 @@ CREATE TABLE IF NOT EXISTS advanced_churn_drift_decisions (
   policy STRING,
   version STRING,
   compared_with STRING,
-  measured STRING
+  measured STRING,
+  run_id STRING
 )
 TBLPROPERTIES ('delta.enableChangeDataFeed' = 'true')

@@ -92,7 +92,7 @@ def test_without_a_champion_or_with_too_few_rows_nothing_is_claimed() -> None:
             self.count = count
 
         def run(self, statement: str, parameters: Any = None) -> Result:
-            assert parameters == {"since": "2024-09-08 00:00:00"}
+            assert parameters == {"since": "2024-09-08T00:00:00+00:00"}
             names = ["tenure", "monthly_charges", "total_charges", "num_optional_services", "avg_price_increase"]
             return Result(columns=[*names, "churn"], rows=[[1.0] * 5 + ["Yes"]] * self.count)
 
