@@ -84,7 +84,7 @@ def bring_up_to_date(warehouse: SqlRunner, records: Sequence[Record], digest: st
     _mark(warehouse, "")
     warehouse.run("DELETE FROM churn_customers")
     insert = statement("insert_customers")
-    moment = {"transaction_ts": f"{SNAPSHOT:%Y-%m-%d %H:%M:%S}"}
+    moment = {"transaction_ts": SNAPSHOT.isoformat()}
     for first in range(0, len(records), _BATCH):
         rows = ROW_END.join(as_line(record) for record in records[first : first + _BATCH])
         warehouse.run(insert, {"rows": rows, **moment})

@@ -135,6 +135,6 @@ def write_predictions(
             strict=True,
         )
     ]
-    moment = f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S}"
+    moment = datetime.now(UTC).isoformat(timespec="seconds")
     for first in range(0, len(lines), _BATCH):
         warehouse.run(_INSERT, {**marks, "rows": ";".join(lines[first : first + _BATCH]), "moment": moment})
