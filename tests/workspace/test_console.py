@@ -8,7 +8,6 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from enum import Enum
-from html.parser import HTMLParser
 from pathlib import Path
 from statistics import quantiles
 
@@ -37,6 +36,7 @@ from starlette.responses import Response
 from starlette.routing import Route as Path_
 
 from tests.support.models import new_model, ready_version
+from tests.support.outline import Outline
 from tests.support.served import opened_state
 from tests.support.server import WorkspaceServer
 from tests.support.warehouse import Warehouse
@@ -433,46 +433,6 @@ def test_a_percentile_is_one_of_the_values_and_near_what_statistics_says(values:
 
 
 # --- what a page must be for everybody -------------------------------------------------------------------------------
-
-
-class Outline(HTMLParser):
-    """The parts of a page that a keyboard or a screen reader needs."""
-
-    def __init__(self, page: str) -> None:
-        super().__init__()
-        self.ids: list[str] = []
-        self.labelled: set[str] = set()
-        self.fields: list[str | None] = []
-        self.links: list[str] = []
-        self.inline: list[str] = []
-        self.forms: list[bool] = []
-        self.captions: list[bool] = []
-        self.headers_without_scope = 0
-        self.feed(page)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        given_ = dict(attrs)
-        if given_.get("id"):
-            self.ids.append(str(given_["id"]))
-        self.inline += [name for name in given_ if name == "style" or name.startswith("on")]
-        if tag == "label":
-            self.labelled.add(str(given_.get("for")))
-        elif tag in ("input", "select") and given_.get("type") != "hidden":
-            self.fields.append(given_.get("id"))
-        elif tag == "a" and str(given_.get("href")).startswith("#"):
-            self.links.append(str(given_["href"])[1:])
-        elif tag == "form":
-            self.forms.append(False)
-        elif tag == "input" and given_.get("name") == "key":
-            self.forms[-1] = True
-        elif tag == "table":
-            self.captions.append(False)
-        elif tag == "caption":
-            self.captions[-1] = True
-        elif tag == "th":
-            self.headers_without_scope += "scope" not in given_
-        elif tag == "style" or (tag == "script" and "src" not in given_):
-            self.inline.append(tag)
 
 
 @pytest.mark.usefixtures("model")
