@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from policies import sources
 from policies.endpoints import ENDPOINTS, TRAFFIC_ROLLOUT, as_text, declared
@@ -55,8 +55,9 @@ alias_is_of_the_ladder = ResourceRule(
 
 
 def _proven(stack: Stack) -> Iterator[tuple[Subject, str]]:
-    approvals = stack.option("approvals")
-    for alias in stack.of(MODEL_ALIAS):
+    aliases = list(stack.of(MODEL_ALIAS))
+    rungs = {(one.text("model"), one.text("after")) for one in aliases}
+    for alias in aliases:
         model, name, version = alias.text("model"), alias.text("alias"), alias.text("version")
         # Evidence comes from a resource that runs during the update; in preview it is enough to see where from.
         if alias.get("evidence") is None and "evidence" not in alias.sources:
@@ -66,23 +67,35 @@ def _proven(stack: Stack) -> Iterator[tuple[Subject, str]]:
                 "digest of a "
                 "SmokeQuery, or the evidence of a TrafficRollout, so that it moves after a passed gate.",
             )
-        if not stack.option("approval_required") or version is None:
-            continue
-        approval = approvals.get(f"{model}@{name}")
-        if approval is None or approval["version"] != version:
-            found = f"it names version {approval['version']}" if approval else "there is none"
-            yield (
-                alias,
-                f"alias '{name}' of {model} needs an approval of version {version}, and {found}: add to the option "
-                f'approvals {{"{model}@{name}": {{"version": "{version}", "by": "who"}}}}.',
-            )
+        # A rung that another alias of the stack climbs from is on the way; the one at the end is what somebody answers
+        # for.
+        if stack.option("approval_required") and (model, name) not in rungs:
+            yield from _unapproved(stack, alias)
+
+
+def _unapproved(stack: Stack, alias: Subject) -> Iterator[tuple[Subject, str]]:
+    """Approved is an alias that waits for the tag of whoever approves, or a version that is named in the options."""
+    tag, requires = stack.option("approval_tag"), alias.get("requires")
+    if requires is UNKNOWN or (isinstance(requires, Mapping) and tag in requires):
+        return
+    model, name, version = alias.text("model"), alias.text("alias"), alias.text("version")
+    approval = stack.option("approvals").get(f"{model}@{name}")
+    if version is None or (approval is not None and approval["version"] == version):
+        return
+    found = f"the options approve version {approval['version']}" if approval else "nobody has to approve it"
+    yield (
+        alias,
+        f"alias '{name}' of {model} moves to version {version}, and {found}: add {tag} to requires of the alias "
+        f"(model.promotion.{name}.requires: {{{tag}: ''}}), so that it waits for that tag of the version, or add to "
+        f'the option approvals {{"{model}@{name}": {{"version": "{version}", "by": "who"}}}}.',
+    )
 
 
 production_alias_is_approved_and_proven = StackRule(
     id="POL-18",
     name="production-alias-is-approved-and-proven",
-    description="Require evidence of a passed gate, and where it is asked for an approval, before an alias moves.",
-    remediation="Set evidence of the ModelAlias to the digest of its SmokeQuery; add the approval to the options.",
+    description="Require evidence of a passed gate, and somebody's approval of the version, before an alias moves.",
+    remediation="Set evidence of the ModelAlias to the digest of its SmokeQuery; have it require the tag approved_by.",
     staging=OFF,
     prod=MANDATORY,
     severity=HIGH,
@@ -90,12 +103,19 @@ production_alias_is_approved_and_proven = StackRule(
     options={
         "approval_required": {
             "type": "boolean",
-            "description": "Whether each version that an alias moves to has to be approved by name.",
-            "default": False,
+            "description": "Whether each version that an alias moves to has to be approved. An alias that is the rung "
+            "below another one of the stack is not asked.",
+            "default": True,
+        },
+        "approval_tag": {
+            "type": "string",
+            "minLength": 1,
+            "description": "Tag of a model version that says who approved it.",
+            "default": "approved_by",
         },
         "approvals": {
             "type": "object",
-            "description": "Approved versions, by `<model>@<alias>`.",
+            "description": "Or approved versions, by `<model>@<alias>`, where no tag can be set.",
             "additionalProperties": {
                 "type": "object",
                 "properties": {

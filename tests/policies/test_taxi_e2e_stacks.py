@@ -27,7 +27,11 @@ def answers(stack: str) -> dict[str, Any]:
     place = f"{settings['catalog']}.{settings['schema']}"
     name = settings["model"].get("name", f"{place}.dev_mlops_stacks_gcp_fs_model")
     model = f"{CATALOG}/models/{name}"
-    tags = [{"key": "validation", "value": "passed"}, {"key": "required_inputs", "value": "pickup_datetime"}]
+    tags = [
+        {"key": "validation", "value": "passed"},
+        {"key": "approved_by", "value": "ann@example.com"},
+        {"key": "required_inputs", "value": "pickup_datetime"},
+    ]
     known: dict[str, Any] = {
         model: {"full_name": name, "aliases": []},
         f"{model}/versions": {"model_versions": [VERSION]},

@@ -44,7 +44,11 @@ def answers(stack: str, kind: str) -> dict[str, Any]:
         f"{catalog}/models/{model}/versions/{number}": version,
         "/api/2.0/mlflow/unity-catalog/model-versions/get": {
             "model_version": {
-                "tags": [{"key": "feature_store", "value": kind}, {"key": "validation", "value": "passed"}]
+                "tags": [
+                    {"key": "feature_store", "value": kind},
+                    {"key": "validation", "value": "passed"},
+                    {"key": "approved_by", "value": "ann@example.com"},
+                ]
             }
         },
         f"{catalog}/tables/{table}": {

@@ -83,9 +83,9 @@ def alert(
 LATENCY_ALERT = alert("latency", "SELECT avg(execution_duration_ms) FROM c.s.fares_payload")
 
 
-def alias(**properties: Any) -> Declared:
-    moved = {"model": "c.s.m", "alias": "champion", "version": "1", "evidence": "abc", **properties}
-    return Declared(registry.MODEL_ALIAS, moved, name="alias")
+def alias(resource: str = "alias", **properties: Any) -> Declared:
+    moved = {"model": "c.s.m", "alias": "champion", "version": "1", "evidence": "abc", "requires": {"approved_by": ""}}
+    return Declared(registry.MODEL_ALIAS, {**moved, **properties}, name=resource)
 
 
 def job(**properties: Any) -> Declared:

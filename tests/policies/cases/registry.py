@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from policies import registry
 from tests.policies.cases.building import Case, alias, endpoint, entity, of_type, rollout
-from tests.policies.judging import UNKNOWN, Declared
+from tests.policies.judging import UNKNOWN
 
 CASES = (
     Case(
@@ -19,8 +21,24 @@ CASES = (
     ),
     Case(
         rule=registry.production_alias_is_approved_and_proven,
-        passes=[[alias()], [Declared(registry.MODEL_ALIAS, {"evidence": UNKNOWN}, sources={"evidence": "resource"})]],
-        refuses=[([alias(evidence=None)], "moves to version 1 without evidence")],
+        passes=[
+            [alias()],
+            [alias(evidence=UNKNOWN, requires={"approved_by": "ann@example.com"})],
+            [replace(alias(evidence=None), sources={"evidence": "alias"})],
+            # Only the end of a ladder is somebody's to answer for.
+            [alias(requires={}), alias("top", alias="production", after="champion")],
+            [alias(requires={}, model="c.s.listed")],
+        ],
+        refuses=[
+            ([alias(evidence=None)], "moves to version 1 without evidence"),
+            ([alias(requires={"validation": "passed"})], "nobody has to approve it: add approved_by to requires"),
+            ([alias(requires={}, model="c.s.listed", version="2")], "the options approve version 1: add approved_by"),
+            (
+                [alias(requires={}), alias("top", alias="production", after="champion", model="c.s.other")],
+                "alias 'champion' of c.s.m moves to version 1, and nobody has to approve it",
+            ),
+        ],
+        options={"approvals": {"c.s.listed@champion": {"version": "1", "by": "ann@example.com"}}},
     ),
     Case(
         rule=registry.no_aliases_on_the_registered_model,

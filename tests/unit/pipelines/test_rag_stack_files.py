@@ -53,7 +53,8 @@ def test_production_serves_version_3_by_its_alias_releases_by_steps_and_keeps_th
     config = config_of("prod")
     assert config.model.aliases == {"staging": "observed", "production": "3"}
     assert config.model.ladder == ["staging", "production"]
-    assert set(config.model.promotion["production"].requires) == {"training_date", "git_commit", "retrieval_hit_rate"}
+    asked = {"training_date", "git_commit", "retrieval_hit_rate", "approved_by"}
+    assert set(config.model.promotion["production"].requires) == asked
     assert config.endpoint.rollout is not None
     assert config.endpoint.rollout.plan.steps == (10, 50, 100)
     assert config.endpoint.rollout.standby == "keep"
