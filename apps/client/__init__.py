@@ -6,7 +6,7 @@ with PredictionClient(stack.endpoint_url, authorization()) as client:
 """
 
 from .aio import AsyncPredictionClient
-from .answers import PredictionError, Predictions, RequestRefusedError
+from .answers import DeadlineError, PredictionError, Predictions, RequestRefusedError
 from .credentials import CredentialsError, authorization
 from .endpoint import PredictionClient
 from .fallback import FallbackClient, entity_url
@@ -18,6 +18,7 @@ from .sources import outputs_from_automation, outputs_from_cli, outputs_from_jso
 __all__ = [
     "AsyncPredictionClient",
     "CredentialsError",
+    "DeadlineError",
     "FallbackClient",
     "FareRequest",
     "OutputsError",

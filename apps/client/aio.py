@@ -10,18 +10,18 @@ from typing import Any, Self
 
 import httpx
 
-from .answers import Predictions, read_answer
+from .answers import Predictions
+from .call import DEADLINE_SECONDS, Call, checked_url
 from .credentials import Authorization
-from .endpoint import DEADLINE_SECONDS, JSON, broken_off
-from .requests import BATCH_RECORDS, Record, batches, encode
-from .retries import Attempts, RetryPolicy
+from .requests import BATCH_RECORDS, Record, batches
+from .retries import RetryPolicy
 
 BATCHES_AT_ONCE = 4
 """The lower bound of a Small endpoint's concurrency: more would only meet 429."""
 
 
 class AsyncPredictionClient:
-    """`PredictionClient` for asyncio; the arguments are the same."""
+    """`PredictionClient` for asyncio; the arguments are the same. A cancelled call sends nothing more."""
 
     def __init__(
         self,
@@ -33,40 +33,26 @@ class AsyncPredictionClient:
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        self._url = endpoint_url
+        self._url = checked_url(endpoint_url)
         self._authorization = authorization
         self._retries = retries or RetryPolicy()
-        self._http = httpx.AsyncClient(transport=transport)
+        # The deadline of a call is kept by the event loop.
+        self._http = httpx.AsyncClient(transport=transport, timeout=None)  # noqa: S113 - see above
         self._clock = clock
         self._sleep = sleep
 
     async def predict(self, records: Sequence[Record], *, deadline_seconds: float = DEADLINE_SECONDS) -> Predictions:
         """See `PredictionClient.predict`."""
-        body = encode(records)
-        attempts = Attempts(self._retries, deadline_seconds, self._clock)
+        call = Call(self._url, records, self._retries, deadline_seconds, self._clock)
         while True:
-            # The SDK renews OAuth tokens with a blocking request.
-            headers = {**JSON, **await asyncio.to_thread(self._authorization)}
             try:
-                answer = await self._http.post(
-                    self._url, content=body, headers=headers, timeout=max(attempts.seconds_left, 0.001)
-                )
-            except httpx.TransportError as error:
-                seconds = attempts.wait(None)
-                if seconds is None:
-                    raise broken_off(self._url, error, attempts.made) from error
-            else:
-                seconds = attempts.wait(answer.status_code, answer.headers)
-                if seconds is None:
-                    return read_answer(
-                        self._url,
-                        answer.status_code,
-                        answer.headers,
-                        answer.content,
-                        records=len(records),
-                        attempts=attempts.made,
-                    )
-            await self._sleep(seconds)
+                async with asyncio.timeout(call.seconds_left):
+                    outcome = await self._ask(call)
+            except (httpx.RequestError, TimeoutError) as error:
+                outcome = call.failed(error)
+            if isinstance(outcome, Predictions):
+                return outcome
+            await self._sleep(outcome)
 
     async def predict_all(
         self,
@@ -95,6 +81,12 @@ class AsyncPredictionClient:
             for task in tasks:
                 task.cancel()
         return [value for values in answers for value in values]
+
+    async def _ask(self, call: Call) -> Predictions | float:
+        # The SDK renews OAuth tokens with a blocking request.
+        headers = call.headers(await asyncio.to_thread(self._authorization))
+        answer = await self._http.post(self._url, content=call.body, headers=headers)
+        return call.answered(answer.status_code, answer.headers, answer.content)
 
     async def close(self) -> None:
         await self._http.aclose()

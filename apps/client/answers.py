@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
 
 SHOWN = 500
+T = TypeVar("T")
 
 
 class PredictionError(Exception):
@@ -23,6 +26,10 @@ class RequestRefusedError(PredictionError):
     """The endpoint refused the request itself (4xx): the same request will be refused again."""
 
 
+class DeadlineError(PredictionError):
+    """The deadline passed without an answer."""
+
+
 @dataclass(frozen=True)
 class Predictions:
     """The predictions for one request, in the order of its records."""
@@ -34,6 +41,27 @@ class Predictions:
     """`databricks_request_id` of the inference table, where the service says so."""
     attempts: int
 
+    def typed(self, kind: type[T]) -> list[T]:
+        """The predictions as `kind`: `float`, `pydantic.FiniteFloat`, a dataclass, a pydantic model ...
+
+        Raises:
+            PredictionError: naming the first predictions that are not of that type.
+        """
+        adapter: TypeAdapter[list[T]] = TypeAdapter(list[kind])  # type: ignore[valid-type]
+        try:
+            return adapter.validate_python(list(self.values))
+        except ValidationError as error:
+            wrong = "; ".join(
+                f"prediction {'.'.join(map(str, one['loc']))}: {one['msg'].lower()}"
+                for one in error.errors(include_url=False, include_input=False, include_context=False)[:3]
+            )
+            name = getattr(kind, "__name__", str(kind))
+            raise PredictionError(
+                f"{self.served_entity or 'the endpoint'} answered with what is no {name}: {wrong}",
+                status=200,
+                attempts=self.attempts,
+            ) from None
+
 
 _REMEDIES = {
     401: "the token is not valid for this workspace: renew it",
@@ -43,7 +71,7 @@ _REMEDIES = {
 
 
 def read_answer(
-    url: str, status: int, headers: Mapping[str, str], body: bytes, *, records: int, attempts: int
+    url: str, status: int, headers: Mapping[str, str], body: str, *, records: int, attempts: int
 ) -> Predictions:
     """The predictions of an answer with `records` records.
 
@@ -77,9 +105,9 @@ def read_answer(
     )
 
 
-def _reason(body: bytes) -> str:
-    """The service's message. Requests are not repeated here: they may hold personal data."""
-    text = body.decode(errors="replace").strip()
+def _reason(body: str) -> str:
+    """The service's own message, cut short. It is the service's to say how much of a request it quotes."""
+    text = body.strip()
     try:
         document = json.loads(text)
     except ValueError:

@@ -9,13 +9,11 @@ from typing import Any, Self
 
 import httpx
 
-from .answers import PredictionError, Predictions, read_answer
+from .answers import Predictions
+from .call import DEADLINE_SECONDS, Call, checked_url
 from .credentials import Authorization
-from .requests import BATCH_RECORDS, Record, batches, encode
-from .retries import Attempts, RetryPolicy
-
-DEADLINE_SECONDS = 60.0
-JSON = {"Content-Type": "application/json"}
+from .requests import BATCH_RECORDS, Record, batches
+from .retries import RetryPolicy
 
 
 class PredictionClient:
@@ -23,9 +21,12 @@ class PredictionClient:
 
     Args:
         endpoint_url: `endpointUrl` of the stack's outputs.
-        authorization: gives the headers of each request (`apps.client.authorization`).
+        authorization: gives the headers of each request (`authorization()` of this package).
         retries: how often to ask again after 429, 502, 503, 504 or a broken connection.
         transport: for tests.
+
+    Raises:
+        ValueError: `endpoint_url` is no address.
     """
 
     def __init__(
@@ -38,7 +39,7 @@ class PredictionClient:
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self._url = endpoint_url
+        self._url = checked_url(endpoint_url)
         self._authorization = authorization
         self._retries = retries or RetryPolicy()
         self._http = httpx.Client(transport=transport)
@@ -53,35 +54,20 @@ class PredictionClient:
 
         Raises:
             ValueError: a record cannot be sent.
+            CredentialsError: there is no token to be had any more.
             RequestRefusedError: the request, the caller or the address is wrong.
+            DeadlineError: no answer came in time.
             PredictionError: no usable answer within attempts and deadline.
         """
-        body = encode(records)
-        attempts = Attempts(self._retries, deadline_seconds, self._clock)
+        call = Call(self._url, records, self._retries, deadline_seconds, self._clock)
         while True:
             try:
-                answer = self._http.post(
-                    self._url,
-                    content=body,
-                    headers={**JSON, **self._authorization()},
-                    timeout=max(attempts.seconds_left, 0.001),
-                )
-            except httpx.TransportError as error:
-                seconds = attempts.wait(None)
-                if seconds is None:
-                    raise broken_off(self._url, error, attempts.made) from error
-            else:
-                seconds = attempts.wait(answer.status_code, answer.headers)
-                if seconds is None:
-                    return read_answer(
-                        self._url,
-                        answer.status_code,
-                        answer.headers,
-                        answer.content,
-                        records=len(records),
-                        attempts=attempts.made,
-                    )
-            self._sleep(seconds)
+                outcome = self._ask(call)
+            except httpx.RequestError as error:
+                outcome = call.failed(error)
+            if isinstance(outcome, Predictions):
+                return outcome
+            self._sleep(outcome)
 
     def predict_all(
         self,
@@ -101,6 +87,20 @@ class PredictionClient:
             for value in self.predict(batch, deadline_seconds=deadline_seconds).values
         ]
 
+    def _ask(self, call: Call) -> Predictions | float:
+        headers = call.headers(self._authorization())
+        timeouts = _TimeLeft(call)
+        with self._http.stream(
+            "POST", self._url, content=call.body, headers=headers, extensions={"timeout": timeouts}
+        ) as answer:
+            body = bytearray()
+            for part in answer.iter_bytes():
+                body += part
+                # Each read has a time-out of its own: an answer in drops would never run into one.
+                if call.is_late:
+                    raise httpx.ReadTimeout("the answer is not whole")
+        return call.answered(answer.status_code, answer.headers, bytes(body))
+
     def close(self) -> None:
         self._http.close()
 
@@ -113,10 +113,15 @@ class PredictionClient:
         self.close()
 
 
-def broken_off(url: str, error: httpx.TransportError, attempts: int) -> PredictionError:
-    """What the caller gets where there was no answer at all."""
-    what = "did not answer in time" if isinstance(error, httpx.TimeoutException) else "could not be reached"
-    many = "s" if attempts > 1 else ""
-    return PredictionError(
-        f"{url} {what} ({type(error).__name__}: {error}), {attempts} attempt{many}", attempts=attempts
-    )
+class _TimeLeft(dict[str, float]):
+    """Time-outs of httpx's phases (pool, connect, write, read), each asked for when its phase begins.
+
+    Fixed ones would give every phase the whole deadline.
+    """
+
+    def __init__(self, call: Call) -> None:
+        super().__init__(dict.fromkeys(("connect", "read", "write", "pool"), call.seconds_left))
+        self._call = call
+
+    def get(self, key: str, default: Any = None) -> Any:
+        return self._call.seconds_left if key in self else default

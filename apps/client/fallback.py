@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from .answers import PredictionError, Predictions, RequestRefusedError
-from .endpoint import DEADLINE_SECONDS
+from .call import DEADLINE_SECONDS
 from .requests import Record
 
 _INVOCATIONS = "/invocations"

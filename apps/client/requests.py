@@ -20,7 +20,7 @@ def encode(records: Sequence[Record]) -> bytes:
     A datetime becomes `YYYY-MM-DD HH:MM:SS[.ffffff]` in UTC, as feature tables key it; a naive one is taken as UTC.
 
     Raises:
-        ValueError: there is no record, or a value has no JSON form (NaN, an object), naming record and column.
+        ValueError: there is no record, or a value has no form in a request (NaN, an object), naming record and column.
     """
     if not records:
         raise ValueError("there is nothing to predict: pass at least one record")
@@ -37,20 +37,47 @@ def batches(records: Sequence[Record], size: int) -> Iterator[Sequence[Record]]:
 
 
 def _plain(value: Any, number: int, column: str) -> Any:
+    if value is None or isinstance(value, bool | int | str):
+        return value
     if isinstance(value, datetime):
-        moment = value if value.tzinfo is None else value.astimezone(UTC).replace(tzinfo=None)
-        return moment.isoformat(sep=" ")
+        return _moment(value, number, column)
     if isinstance(value, date):
         return value.isoformat()
-    if isinstance(value, Decimal):
+    if isinstance(value, float | Decimal):
+        if not math.isfinite(value):
+            raise _without_form(number, column, str(value), "; send None for a missing value")
         return float(value)
-    if isinstance(value, float) and not math.isfinite(value):
-        raise ValueError(
-            f"record {number}, column {column!r}: {value} has no form in JSON; send None for a missing value"
-        )
-    if value is None or isinstance(value, bool | int | float | str | list | dict):
-        return value
-    # numpy and pandas scalars know their Python value
-    if hasattr(value, "item"):
-        return _plain(value.item(), number, column)
-    raise ValueError(f"record {number}, column {column!r}: a {type(value).__name__} has no form in JSON")
+    if isinstance(value, Mapping):
+        return {str(name): _plain(inner, number, f"{column}.{name}") for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(inner, number, f"{column}[{place}]") for place, inner in enumerate(value)]
+    # numpy and pandas are no dependencies of a client, and their values know their Python form.
+    if type(value).__name__ == "datetime64":
+        return _plain(_from_datetime64(value, number, column), number, column)
+    if hasattr(value, "tolist"):
+        return _plain(value.tolist(), number, column)
+    raise _without_form(number, column, f"a {type(value).__name__}")
+
+
+def _moment(value: datetime, number: int, column: str) -> str:
+    # pandas' NaT is a datetime to isinstance, and equals nothing.
+    if value != value:
+        raise _without_form(number, column, str(value), "; send None for a missing value")
+    if getattr(value, "nanosecond", 0):
+        raise _without_form(number, column, str(value), ": feature tables hold microseconds; round it")
+    moment = value if value.tzinfo is None else value.astimezone(UTC).replace(tzinfo=None)
+    return moment.isoformat(sep=" ")
+
+
+def _from_datetime64(value: Any, number: int, column: str) -> Any:
+    """A numpy datetime64 as datetime or date; None-like NaT and nanoseconds are refused as pandas' are."""
+    if value != value:
+        raise _without_form(number, column, str(value), "; send None for a missing value")
+    micros = value.astype("datetime64[us]")
+    if micros != value:
+        raise _without_form(number, column, str(value), ": feature tables hold microseconds; round it")
+    return micros.item()
+
+
+def _without_form(number: int, column: str, what: str, remedy: str = "") -> ValueError:
+    return ValueError(f"record {number}, column {column!r}: {what} has no form in a request{remedy}")

@@ -7,8 +7,10 @@ Model Serving answers 429 above its concurrency or rate limit and 503 or 504 whi
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 
 RETRIED_STATUSES = frozenset({429, 502, 503, 504})
 
@@ -55,7 +57,7 @@ class Attempts:
 
         Args:
             status: of the answer; None where there was none (connection refused or broken).
-            headers: of the answer; `Retry-After` in seconds is obeyed.
+            headers: of the answer; `Retry-After` is obeyed.
         """
         if status is not None and status not in RETRIED_STATUSES:
             return None
@@ -71,8 +73,13 @@ class Attempts:
 
 
 def _retry_after(headers: Mapping[str, str]) -> float:
-    value = next((value for name, value in headers.items() if name.lower() == "retry-after"), "")
+    """Seconds, of either form of the header (RFC 9110, 10.2.3): a number, or a date of a gateway in front."""
+    value = next((value for name, value in headers.items() if name.lower() == "retry-after"), "").strip()
     try:
         return max(0.0, float(value))
-    except ValueError:  # absent, or the date form, which Model Serving does not use
+    except ValueError:
+        pass
+    try:
+        return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
+    except ValueError:
         return 0.0
