@@ -55,8 +55,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (DeployError, ModelUriError) as error:
         print(f"apps.deploy: {error}", file=sys.stderr)
         return REFUSED
-    except (DatabricksError, ValueError) as error:
-        # The SDK has no class of its own for missing or wrong credentials.
+    except (DatabricksError, TimeoutError, ValueError) as error:
+        # The SDK has no class of its own for missing or wrong credentials, nor for retries that have used up their time.
         print(f"apps.deploy: the workspace cannot be asked: {error}", file=sys.stderr)
         return REFUSED
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,6 +13,9 @@ import yaml
 from databricks.sdk import WorkspaceClient
 from databricks.sdk.errors import NotFound
 from pulumi import automation
+
+from apps.ops.findings import OpsError
+from apps.ops.stack import connect
 
 Say = Callable[[str], None]
 
@@ -113,8 +117,18 @@ class DeployProject:
         return put_back
 
     def opened(self) -> automation.Stack:
-        """The stack, made where it does not exist; the engine and its settings are those of the environment."""
-        return automation.create_or_select_stack(self.stack, work_dir=str(self.folder))
+        """The stack, made where it does not exist; the engine and its settings are those of the environment.
+
+        Raises DeployError where there is no engine, or it cannot open the stack: no passphrase, no such backend.
+        """
+        if shutil.which("pulumi") is None:
+            raise DeployError(
+                f'no pulumi on PATH: `eval "$(make -s env)"` in {ROOT} gets one, or install the Pulumi CLI'
+            )
+        try:
+            return automation.create_or_select_stack(self.stack, work_dir=str(self.folder))
+        except automation.CommandError as error:
+            raise DeployError(f"stack {self.stack} cannot be opened: {_last_lines(str(error))}") from None
 
     def outputs(self) -> Mapping[str, Any]:
         """What the last `up` exported. Raises DeployError where the stack cannot be read."""
@@ -124,10 +138,15 @@ class DeployProject:
             raise DeployError(f"stack {self.stack} cannot be read: {_last_lines(str(error))}") from None
 
     def client(self) -> WorkspaceClient:
-        """The workspace that the stack file pins, else the environment's."""
+        """The workspace that the stack file pins, else the environment's.
+
+        Raises DeployError where nothing answers there within ten seconds, or there are no credentials for it.
+        """
         config = _read(self.folder / f"Pulumi.{self.stack}.yaml")["config"]
-        host = config.get("databricks:host")
-        return WorkspaceClient(host=host) if host else WorkspaceClient()
+        try:
+            return connect(config.get("databricks:host"))
+        except OpsError as error:
+            raise DeployError(str(error)) from None
 
     def endpoint_exists(self) -> bool:
         """Only "not there" is no; anything else that goes wrong is the SDK's error."""
@@ -142,10 +161,13 @@ class DeployProject:
 
         Args:
             only: components, by the last part of their type; nothing else is touched. All when left out.
+
+        Raises DeployError where the stack cannot be opened: nothing was tried.
         """
         target = None if only is None else [f"**:{name}**" for name in only]
+        opened = self.opened()
         try:
-            done = self.opened().up(on_output=tell, color="never", suppress_outputs=True, target=target)
+            done = opened.up(on_output=tell, color="never", suppress_outputs=True, target=target)
         except automation.CommandError:
             tell("pulumi up failed; what it said stands above")
             return None

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import pytest
+import yaml
 from databricks.sdk.errors import NotFound, PermissionDenied
+from pulumi import automation
 
 from apps.deploy import rag
 from apps.deploy.__main__ import main
-from apps.deploy.project import DeployProject
+from apps.deploy.project import ROOT, DeployError, DeployProject
 
 URL = "http://127.0.0.1:1/serving-endpoints/rag-chatbot-production/invocations"
 
@@ -74,3 +76,41 @@ def test_a_call_without_model_version_or_endpoint_is_refused(missing: str, capsy
         main(["rag", *words])
     assert ended.value.code == 2
     assert missing in capsys.readouterr().err
+
+
+COMMAND = ["rollback", "--stack", "staging"]
+
+
+def test_without_an_engine_the_command_says_where_to_get_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert main(COMMAND) == 2
+    assert "no pulumi on PATH" in capsys.readouterr().err
+
+
+def test_a_stack_that_the_engine_cannot_open_ends_in_the_engines_words(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuses(*_: Any, **__: Any) -> None:
+        raise automation.CommandError(cast("Any", "code: 255\nstderr: error: passphrase must be set\n"))
+
+    monkeypatch.setattr("apps.deploy.project.shutil.which", lambda _: "pulumi")
+    monkeypatch.setattr(automation, "create_or_select_stack", refuses)
+    assert main(COMMAND) == 2
+    assert "stack staging cannot be opened: code: 255\nstderr: error: passphrase must be set" in capsys.readouterr().err
+    # What was not tried is no failed update: nothing says that words stand above.
+    with pytest.raises(DeployError, match="passphrase must be set"):
+        DeployProject.open(ROOT, "staging").up(lambda _: None)
+
+
+def test_a_workspace_that_does_not_answer_is_given_up_and_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("DATABRICKS_TOKEN", "dapi-of-nobody")
+    (tmp_path / "Pulumi.yaml").write_text("name: rag-serving\n")
+    settings = {"model": {"name": "a.b.c"}, "endpoint": {"name": "ep"}}
+    config = {"databricks:host": "http://127.0.0.1:9", "rag-serving:serving": settings}
+    (tmp_path / "Pulumi.prod.yaml").write_text(yaml.safe_dump({"config": config}))
+    with pytest.raises(DeployError, match=r"the workspace at http://127\.0\.0\.1:9 cannot be reached"):
+        DeployProject.open(tmp_path, "prod").endpoint_exists()
