@@ -56,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"apps.deploy: {error}", file=sys.stderr)
         return REFUSED
     except (DatabricksError, TimeoutError, ValueError) as error:
-        # The SDK has no class of its own for missing or wrong credentials, nor for retries that have used up their time.
+        # The SDK has no class of its own for missing or wrong credentials, nor for retries that took too long.
         print(f"apps.deploy: the workspace cannot be asked: {error}", file=sys.stderr)
         return REFUSED
 
