@@ -18,6 +18,7 @@ GRANTS = "databricks:index/grants:Grants"
 GRANT = "databricks:index/grant:Grant"
 SECRET = "databricks:index/secret:Secret"  # noqa: S105 - the name of a type
 SECRET_ACL = "databricks:index/secretAcl:SecretAcl"  # noqa: S105 - the name of a type
+JOB = "databricks:index/job:Job"
 ABAC_POLICY = "databricks:index/policyInfo:PolicyInfo"
 SECURABLES = (
     "catalog",
@@ -31,11 +32,24 @@ SECURABLES = (
     "metastore",
 )
 EVERYBODY = ("users", "account users", "all users")
+# What a task takes by name, by the block that has it.
+_BY_NAME = {
+    "notebookTask": "baseParameters",
+    "pythonWheelTask": "namedParameters",
+    "runJobTask": "jobParameters",
+    "sqlTask": "parameters",
+}
 _WRITES = ("MODIFY", "MANAGE", "CREATE", "WRITE", "APPLY_TAG", "REFRESH")
 
 # What is likely a credential by its name, a reference to a secret, and how tokens begin.
 _CREDENTIAL = re.compile(r"token|password|passwd|secret|api_?key|access_?key|private_?key|credential", re.IGNORECASE)
 _REFERENCE = re.compile(r"\{\{\s*secrets/[^/}]+/[^/}]+\s*\}\}")
+# A name that says where a credential is, and not what it is.
+_PLACE = re.compile(r"(?:scope|prefix|name|path|table|secret_?key)$", re.IGNORECASE)
+# A workspace on AWS, Azure or Google.
+_WORKSPACE = re.compile(
+    r"https?://[\w.-]+\.(?:cloud\.databricks\.com|azuredatabricks\.net|gcp\.databricks\.com)\b", re.IGNORECASE
+)
 _TOKEN = re.compile(
     r"\b(?:dapi[0-9a-f]{32}|dose[0-9a-f]{32}|AKIA[0-9A-Z]{16}|gh[pousr]_[A-Za-z0-9]{36}|sk-[A-Za-z0-9_-]{20,})"
 )
@@ -91,12 +105,46 @@ def _literals(subject: Subject) -> Iterator[str]:
                 yield from _variables(entity.label, entity.environment, subject.reader)
             if isinstance(entity.external, Mapping):
                 yield from _plaintext(f"{entity.label}.externalModel", entity.external, subject.reader)
+    if subject.type == JOB:
+        yield from _job_settings(subject)
     # A value that comes from another resource is no literal: nothing to tell where it is not known yet.
     for path, text in texts_of(subject.props, "", Reader()):
+        if subject.type == JOB and (workspace := _WORKSPACE.search(text)):
+            yield (
+                f"{path} holds the address of a workspace, {workspace[0]}: leave it out, a job's code knows the "
+                "workspace it runs in; another one's address belongs in a secret scope, with the credentials for it."
+            )
         if subject.type != SECRET and _TOKEN.search(text):
             yield (
                 f"{path} holds an access token: put it in a secret scope, and write {{{{secrets/<scope>/<key>}}}} here."
             )
+
+
+def _job_settings(subject: Subject) -> Iterator[str]:
+    """What a job is given by name: who may view the job or a run of it reads all of it."""
+    reader = subject.reader
+    given = [("parameters", reader.get(one, "name"), one, "default") for _, one in subject.blocks("parameters").known]
+    tasks = [(f"tasks[{number}]", task) for number, task in subject.blocks("tasks").known]
+    clusters = [(f"jobClusters[{number}]", one) for number, one in subject.blocks("jobClusters").known]
+    for path, kind, field, holder in (
+        *((f"{path}.{kind}.{field}", kind, field, task) for path, task in tasks for kind, field in _BY_NAME.items()),
+        *((f"{path}.newCluster.sparkEnvVars", "newCluster", "sparkEnvVars", one) for path, one in [*tasks, *clusters]),
+    ):
+        named = reader.block(reader.block(holder, kind), field)
+        given += [(path, name, named, name) for name in named]
+    for path, name, holder, field in given:
+        # Only what may be a credential is looked at, and so told about where it is not known yet.
+        value = reader.get(holder, field) if _is_credential(name) else None
+        if isinstance(value, str) and value and not value.strip().startswith("{{"):
+            yield (
+                f"{path}: {name} is a literal, which everybody reads who may view the job: put it in a secret scope, "
+                "and have the task read it there (dbutils.secrets.get), or write {{secrets/<scope>/<key>}} in "
+                "sparkEnvVars."
+            )
+
+
+def _is_credential(name: object) -> bool:
+    return isinstance(name, str) and _CREDENTIAL.search(name) is not None and _PLACE.search(name) is None
 
 
 def _variables(label: str, variables: Mapping[str, Any], reader: Reader) -> Iterator[str]:
@@ -141,13 +189,14 @@ def texts_of(value: Any, path: str, reader: Reader) -> Iterator[tuple[str, str]]
 no_secret_literals = ResourceRule(
     id="POL-16",
     name="no-secret-literals",
-    description="Refuse credentials in environment variables, external models and other properties.",
-    remediation="Put the value in a secret scope and refer to it as {{secrets/<scope>/<key>}}.",
+    description="Refuse credentials in environment variables, external models, jobs and other properties, and "
+    "workspace addresses in jobs.",
+    remediation="Put the value in a secret scope and refer to it as {{secrets/<scope>/<key>}}; leave the address out.",
     staging=MANDATORY,
     prod=MANDATORY,
     severity=CRITICAL,
     source=sources.ENVIRONMENT_VARIABLES,
-    types=DECLARES_ENTITIES | {"databricks:index/job:Job", "databricks:index/alertV2:AlertV2"},
+    types=DECLARES_ENTITIES | {JOB, "databricks:index/alertV2:AlertV2"},
     check=_literals,
 )
 

@@ -37,6 +37,13 @@ CASES = (
         passes=[
             [endpoint(entity(environmentVars={"API_TOKEN": "{{secrets/scope/key}}", "REGION": "eu"}))],
             [endpoint(external(openaiConfig={"openaiApiKey": "{{secrets/scope/key}}"}))],
+            [
+                job(
+                    parameters=[{"name": "read_secret_prefix", "default": "reader/store"}, {"name": "token_from"}],
+                    jobClusters=[{"newCluster": {"sparkEnvVars": {"DB_PASSWORD": "{{secrets/scope/key}}"}}}],
+                    tasks=[{"taskKey": "a", "notebookTask": {"baseParameters": {"token": "{{job.parameters.t}}"}}}],
+                )
+            ],
         ],
         refuses=[
             ([endpoint(entity(environmentVars={"API_TOKEN": "hunter2"}))], "API_TOKEN of config.servedEntities[0]"),
@@ -47,6 +54,19 @@ CASES = (
                 "baseParameters.t holds",
             ),
             ([job(tasks=[{"taskKey": "a", "sparkPythonTask": {"parameters": ["-t", DAPI]}}])], "parameters[1] holds"),
+            ([job(parameters=[{"name": "db_password", "default": "hunter2"}])], "parameters: db_password is a literal"),
+            (
+                [job(tasks=[{"taskKey": "a", "notebookTask": {"baseParameters": {"api_key": "hunter2"}}}])],
+                "tasks[0].notebookTask.baseParameters: api_key is a literal",
+            ),
+            (
+                [job(jobClusters=[{"newCluster": {"sparkEnvVars": {"DB_PASSWORD": "hunter2"}}}])],
+                "jobClusters[0].newCluster.sparkEnvVars: DB_PASSWORD is a literal",
+            ),
+            (
+                [job(parameters=[{"name": "where", "default": "https://adb-1.2.azuredatabricks.net/"}])],
+                "parameters[0].default holds the address of a workspace, https://adb-1.2.azuredatabricks.net",
+            ),
         ],
         unknown=[
             (
