@@ -103,6 +103,12 @@ def test_every_stack_file_keeps_the_schema_and_asks_the_two_questions(stack: str
     config = parse_stack_config(values(stack), RagConfig, where=stack)
     payloads = [query.payload["dataframe_records"] for query in config.smoke.queries]
     assert payloads == [[{"query": "What are the key features of Delta Lake?"}], [{"query": "Test query"}]]
+    for query in config.smoke.queries:
+        assert query.expect.required_fields == ["answer", "sources"]
+        assert query.expect.field_types == {"answer": "string", "sources": "array"}
+        # Where it is not this machine's speed that is judged: what the alert on latency takes for slow is refused.
+        assert config.alerts is not None
+        assert query.expect.max_latency_ms == (None if stack == "local" else config.alerts.max_p95_latency_ms)
     assert config.smoke.timeout_seconds == 60
     assert config.scale_to_zero is (stack != "prod")
 
