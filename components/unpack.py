@@ -2,8 +2,8 @@
 
 Pure text; Databricks SQL. Columns of the inference table: AI Gateway's documented ones (`databricks_request_id`,
 `request_time`, `status_code`, `request`, `response`, `served_entity_id`). Requests in the forms
-`dataframe_records` and `dataframe_split` are unpacked. A request is unpacked once: the statement can run again at
-any time.
+`dataframe_records` and `dataframe_split` are unpacked. A request is unpacked once, also where it was delivered twice (no
+page promises that it is not): the statement can run again at any time.
 
 Whose answer it was the inference table says by `served_entity_id`. A version's number stands in the system table
 `system.serving.served_entities` (documentation page "Model serving endpoint system tables"), which has to be readable
@@ -258,8 +258,12 @@ WITH answered AS (
       'ARRAY<STRING>'
     ) AS records,
     from_json(get_json_object(p.response, '$.predictions'), 'ARRAY<STRING>') AS predictions
-  FROM {payload_table} AS p{named}
-  WHERE p.status_code = 200
+  FROM (
+    SELECT *, row_number() OVER (PARTITION BY databricks_request_id ORDER BY request_time) AS delivery
+    FROM {payload_table}
+    WHERE status_code = 200
+  ) AS p{named}
+  WHERE p.delivery = 1
     AND NOT EXISTS (SELECT 1 FROM {unpacked_table} AS u WHERE u.{REQUEST_ID} = p.databricks_request_id)
 ),
 exploded AS (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,8 +17,29 @@ from workspace.spark import LocalSpark
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
+SPARKS_OWN = "spark_catalog.default"
+"""Catalog and schema of Spark itself: its tables know nothing of the workspace's."""
 # Far from UTC and not by whole hours: whoever forgets the zone is seen.
 ZONE = "Asia/Kathmandu"
+
+
+@dataclass(frozen=True)
+class SparkSql:
+    """Statements that Spark runs over Delta tables of its own, as `tests.support.warehouse.Warehouse` has them."""
+
+    session: SparkSession
+
+    def full(self, name: str) -> str:
+        return f"{SPARKS_OWN}.{name}"
+
+    def execute(self, statement: str) -> None:
+        self.session.sql(statement).collect()
+
+    def rows(self, statement: str) -> list[list[str | None]]:
+        """All rows, as the statement execution API writes values."""
+        return [
+            [None if value is None else str(value) for value in row] for row in self.session.sql(statement).collect()
+        ]
 
 
 @contextmanager
