@@ -6,6 +6,7 @@ import re
 from dataclasses import replace
 
 import pytest
+import sqlglot
 
 from policies.docs import PAGE, page
 from policies.pack import RULES
@@ -81,6 +82,14 @@ def test_a_rule_that_is_off_in_trials_leaves_them_alone() -> None:
     assert [policy.enforcement_level for policy in rule.policies()] == [MANDATORY]
     assert not violations(replace(REFUSED["POL-01"], rule=rule), "staging")
     assert len(violations(replace(REFUSED["POL-01"], rule=rule), "prod")) == 1
+
+
+def test_the_statements_of_the_documentation_are_databricks_sql() -> None:
+    statements = re.findall(r"```sql\n(.*?)```", PAGE.read_text(), re.DOTALL)
+    assert len(statements) == 2
+    for statement in statements:
+        (parsed,) = sqlglot.parse(statement, dialect="databricks")
+        assert isinstance(parsed, sqlglot.exp.Select)
 
 
 def test_the_documentation_is_what_the_rules_say() -> None:
