@@ -9,6 +9,7 @@ models with lookups are loaded by the modules below (databricks-feature-engineer
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from databricks.sdk import WorkspaceClient
 
 LOOKUP_LOADERS = ("databricks.feature_store.", "databricks.feature_engineering.", "databricks.ml_features.")
+# The client that a serving container looks features up with; either of the others brings it along.
+_LOOKUP_PACKAGES = re.compile(r"databricks[-_.]feature[-_.](?:lookup|engineering|store)\b", re.IGNORECASE)
 
 
 class ModelFilesError(pulumi.RunError):
@@ -38,6 +41,7 @@ class VersionFiles:
     """Named input to whether a request must have it; None where the inputs have no names (a tensor)."""
     has_signature: bool
     has_requirements: bool
+    has_lookup_client: bool
 
     @property
     def looks_features_up(self) -> bool:
@@ -85,6 +89,13 @@ def _problems(found: VersionFiles, needs_lookup: bool, payloads: Sequence[Mappin
         yield "has no signature: log it with one (`infer_signature`) and register a new version"
     if not found.has_requirements:
         yield "has no requirements.txt: log it with pip_requirements and register a new version"
+    if found.has_requirements and found.looks_features_up and not found.has_lookup_client:
+        # A served model runs in a container of its packages and on no cluster: no runtime brings the client there.
+        yield (
+            "looks features up and has no databricks-feature-lookup in its requirements.txt, so that its container "
+            'ends in "Feature lookup setup failed": log it with FeatureEngineeringClient.log_model from a job on a '
+            "Databricks ML runtime (for example 17.1.x ML) and register a new version"
+        )
     if needs_lookup and not found.looks_features_up:
         yield (
             f"is loaded by {found.loader or 'nothing'} and looks no feature up, but the stack publishes feature "
@@ -121,6 +132,7 @@ def _read(client: WorkspaceClient, model: str, version: str) -> VersionFiles:
         inputs=_inputs(signature.get("inputs")),
         has_signature=bool(signature.get("inputs")),
         has_requirements=bool(requirements.strip()),
+        has_lookup_client=any(_LOOKUP_PACKAGES.match(line.strip()) for line in requirements.splitlines()),
     )
 
 

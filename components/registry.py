@@ -49,7 +49,8 @@ def resolve_aliases(model: ModelConfig, client: WorkspaceClient) -> dict[str, st
 def served_entities(
     endpoint: EndpointConfig, model: ModelConfig, versions: Mapping[str, str], *, scale_to_zero: bool
 ) -> list[ServedEntityArgs]:
-    """The endpoint's entities with their version numbers filled in; two aliases on one version become one entity.
+    """The endpoint's entities with their version numbers filled in; two aliases on one version become one entity, which
+    preview says: the service refuses two entities of one name.
 
     Args:
         versions: what `resolve_aliases` found.
@@ -78,6 +79,12 @@ def served_entities(
                 "with different settings; give one of them a name of its own, or make them equal to become one"
             )
         entities[entity.entity_name] = replace(known, traffic_percentage=together)
+        if pulumi.runtime.is_dry_run():
+            same = [one.alias for one in endpoint.entities if one.alias and versions[one.alias] == entity.version]
+            pulumi.log.info(
+                f"endpoint.entities: {' and '.join(same)} are the same version {entity.version} of {model.name}: "
+                f"{entity.entity_name} is served once, with {together} % of the traffic"
+            )
     return list(entities.values())
 
 

@@ -97,6 +97,14 @@ def publish(client: WorkspaceClient, source: str, online_table: str, store: str,
         with asking(f"publishing {source} as {online_table}"):
             answer = client.feature_store.publish_table(source, spec)
     except WorkspaceError as error:
+        if error.kind == "denied":
+            # There is no privilege of its own for it (databricks-sdk 0.156.0 `Privilege`).
+            raise WorkspaceError(
+                error.kind,
+                str(error),
+                f"Publishing {source} needs USE_CATALOG, USE_SCHEMA and SELECT on it, CREATE_TABLE in "
+                f"{online_table.rpartition('.')[0]} for {online_table}, and the use of online store {store}",
+            ) from None
         if error.kind != "conflict":
             raise
         raise ProviderError(

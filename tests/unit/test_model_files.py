@@ -14,6 +14,7 @@ from databricks.sdk.errors import NotFound, PermissionDenied
 from components.model_files import ModelFilesError, check_files
 
 MODEL = "main.taxi.fares"
+PACKAGES = "mlflow==3.17.2\ndatabricks-feature-lookup==1.*\n"
 KEYS = [{"name": "zip", "type": "integer", "required": True}, {"name": "tip", "type": "double", "required": False}]
 
 
@@ -50,7 +51,7 @@ def warned(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def test_a_version_with_lookups_signature_and_packages_passes_and_is_only_read(warned: list[str]) -> None:
-    files = Files(MLmodel=described(), requirements="mlflow==3.17.2\n")
+    files = Files(MLmodel=described(), requirements=PACKAGES)
     look(files, {"dataframe_records": [{"zip": 1}]}, {"inputs": [1]})
     assert {method for method, _ in files.asked} == {"GET"}
     assert files.asked[0][1] == "/api/2.0/fs/files/Models/main/taxi/fares/3/MLmodel"
@@ -62,6 +63,15 @@ def test_a_version_that_looks_nothing_up_is_refused_where_the_stack_publishes_fe
     with pytest.raises(ModelFilesError, match=r"fares version 3 is loaded by mlflow\.sklearn and looks no feature up"):
         look(files)
     look(files, needs_lookup=False)
+
+
+def test_a_version_that_looks_features_up_without_the_client_for_it_is_refused() -> None:
+    for packages in ("mlflow==3.17.2\n", "databricks-sdk\n# databricks-feature-lookup\n"):
+        with pytest.raises(ModelFilesError, match=r"no databricks-feature-lookup in its requirements\.txt.*ML runtime"):
+            look(Files(MLmodel=described(), requirements=packages))
+        look(Files(MLmodel=described("mlflow.sklearn"), requirements=packages), needs_lookup=False)
+    for package in ("databricks_feature_lookup>=1.9", "databricks-feature-engineering==0.13.0"):
+        look(Files(MLmodel=described(), requirements=package))
 
 
 def test_a_version_without_a_signature_is_refused() -> None:
@@ -78,7 +88,7 @@ def test_a_version_without_requirements_is_refused() -> None:
 def test_a_smoke_record_without_a_required_input_is_refused_and_one_with_a_label_is_warned_of(
     warned: list[str],
 ) -> None:
-    files = Files(MLmodel=described(), requirements="mlflow")
+    files = Files(MLmodel=described(), requirements=PACKAGES)
     with pytest.raises(ModelFilesError, match="needs zip, which record 1 of the smoke queries does not send"):
         look(files, {"dataframe_records": [{"zip": 1}, {"tip": 2.0}]})
     look(files, {"dataframe_records": [{"zip": 1, "fare_amount": 7.0}]})

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from types import SimpleNamespace
 from typing import Any, cast
 
+import pulumi
 import pytest
 import requests
 from databricks.sdk import WorkspaceClient
@@ -111,12 +112,25 @@ def test_a_workspace_that_stops_answering_ends_in_a_message_and_not_in_a_traceba
         resolve_aliases(model(champion="1"), client(error=error))
 
 
-def test_two_aliases_of_one_version_become_one_entity_with_both_shares() -> None:
+def test_two_aliases_of_one_version_become_one_entity_with_both_shares_and_preview_says_so(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(pulumi.log, "info", said.append)
+    monkeypatch.setattr(pulumi.runtime, "is_dry_run", lambda: True)
     config = endpoint({"alias": "champion", "traffic": 80}, {"alias": "production", "traffic": 20})
     (entity,) = served_entities(
         config, model(champion="3", production="3"), {"champion": "3", "production": "3"}, scale_to_zero=False
     )
     assert (entity.entity_name, entity.traffic_percentage, entity.scale_to_zero_enabled) == ("fares-3", 100, False)
+    assert said == [
+        f"endpoint.entities: champion and production are the same version 3 of {MODEL}: fares-3 is served once, with "
+        "100 % of the traffic"
+    ]
+    said.clear()
+    apart = {"champion": "4", "production": "3"}
+    assert len(served_entities(config, model(champion="4", production="3"), apart, scale_to_zero=False)) == 2
+    assert said == []
 
 
 def test_entities_that_come_to_one_name_with_different_settings_are_refused() -> None:

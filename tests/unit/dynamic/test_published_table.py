@@ -77,6 +77,19 @@ def test_check_lets_what_is_not_known_yet_through(tables: PublishedTableProvider
     assert stub.calls() == []
 
 
+def test_a_refused_publication_names_every_privilege_that_it_needs(
+    tables: PublishedTableProvider, stub: RestStub
+) -> None:
+    stub.fail("POST", "/publish", 403, "User does not have CREATE TABLE on Schema 'main.ml'", code="PERMISSION_DENIED")
+    with pytest.raises(ProviderError) as refused:
+        tables.create(inputs())
+    first, *others = str(refused.value).splitlines()
+    assert first.startswith(f"publishing {SOURCE} as {ONLINE}: permission denied: User does not have CREATE TABLE")
+    needs = f"Publishing {SOURCE} needs USE_CATALOG, USE_SCHEMA and SELECT on it, CREATE_TABLE in main.ml for {ONLINE}"
+    assert any(needs in line for line in others)
+    assert ONLINE not in stub.tables
+
+
 def test_a_missing_source_and_a_missing_privilege_are_told_apart(
     tables: PublishedTableProvider, stub: RestStub
 ) -> None:
