@@ -1,12 +1,15 @@
 """`python -m apps.fare_service --stack prod [--project FOLDER] [--port 8080]`: the service, on loopback.
 
 The stack's outputs come from the Pulumi CLI, or from `--outputs FILE` (`pulumi stack output --json`) where a container
-has none. Credentials come from the environment, as databricks-sdk reads them.
+has none. Credentials come from the environment, as databricks-sdk reads them. SIGTERM and Ctrl-C end it when the
+requests under way are answered.
 """
 
 from __future__ import annotations
 
 import argparse
+import logging
+import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,13 +22,13 @@ from apps.client import (
     outputs_from_cli,
     outputs_from_json,
 )
-from apps.fare_service.service import build_service
+from apps.fare_service.service import DEADLINE_SECONDS, build_service
 
 PORT = 8080
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Exit code 1, with one message on stderr, where outputs or credentials are not to be had."""
+    """Exit code 1, with a message on stderr, where outputs or credentials are not to be had; 3 where the port is not."""
     parser = argparse.ArgumentParser(prog="python -m apps.fare_service", description=__doc__)
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("--stack", help="name of the stack")
@@ -45,8 +48,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     import uvicorn
 
-    client = AsyncPredictionClient(outputs.endpoint_url, headers)
-    uvicorn.run(build_service(outputs, client), host="127.0.0.1", port=options.port, log_level="info")
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s:     %(name)s: %(message)s")
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # a line for each request, which uvicorn writes already
+    service = build_service(outputs, AsyncPredictionClient(outputs.endpoint_url, headers))
+    # Requests under way are answered before the process ends: none takes longer than its deadline.
+    graceful = math.ceil(DEADLINE_SECONDS) + 1
+    uvicorn.run(service, host="127.0.0.1", port=options.port, log_level="info", timeout_graceful_shutdown=graceful)
     return 0
 
 
