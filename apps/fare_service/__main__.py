@@ -28,7 +28,7 @@ PORT = 8080
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Exit code 1, with a message on stderr, where outputs or credentials are not to be had; 3 where the port is not."""
+    """Exit code 1, and a message on stderr, where there are no outputs or no credentials; 3 where the port is taken."""
     parser = argparse.ArgumentParser(prog="python -m apps.fare_service", description=__doc__)
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("--stack", help="name of the stack")
