@@ -133,6 +133,9 @@ class ServedEntityConfig(Section):
     alias: str | None = Field(default=None, description="Take the version of this alias of `model.aliases`.")
     version: Version | None = Field(default=None, description="Or this version of the model.")
     traffic: int = Field(description="Whole percent of the requests; all entities together total 100.")
+    dark: bool = Field(
+        default=False, description="Meant to get no traffic and to be asked directly only: traffic 0 is refused else."
+    )
     name: str | None = Field(default=None, description="Name of the served entity; `<model>-<version>` when left out.")
     workload_size: WorkloadSize | None = Field(
         default=None, description="Provisioned concurrency: Small 4 (the default), Medium 8 to 16, Large 16 to 64."
@@ -181,6 +184,16 @@ class ServedEntityConfig(Section):
     @rule()
     def _variables(self) -> None:
         check_variables(f"served entity of version {self.version or f'({self.alias})'}", self.environment_vars)
+
+    @rule("traffic")
+    def _dark_on_purpose(self) -> Iterator[str]:
+        if self.traffic == 0 and not self.dark:
+            yield (
+                f"is 0 for {self.label}, which would cost as much as any other entity and answer nobody; give it a "
+                "share, remove it, or set `dark: true` where it is to be asked directly only"
+            )
+        if self.traffic != 0 and self.dark:
+            yield f"is {self.traffic} for {self.label}, which is dark; give it 0, or remove `dark`"
 
     @property
     def sizing(self) -> dict[str, Any]:

@@ -222,7 +222,9 @@ def _sections(
         source = {"alias": alias} if number == most else {"version": str(entity["entity_version"])}
         sizes = {name: entity[key] for key, name in _ENTITY.items() if key in entity}
         own = {"scaleToZero": bool(entity.get("scale_to_zero_enabled", False))} if len(zero) > 1 else {}
-        served.append({**source, "traffic": share, **sizes, **own})
+        # A route of 0 % that somebody wrote down is meant.
+        dark = {"dark": True} if share == 0 else {}
+        served.append({**source, "traffic": share, **dark, **sizes, **own})
     endpoint: dict[str, Any] = {"name": document["name"], "entities": served}
     if len(zero) == 1:
         # Of the endpoint, so that a stack file can say otherwise for its environment in one line.

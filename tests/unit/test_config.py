@@ -80,6 +80,17 @@ def test_a_misspelt_key_is_refused_with_the_nearest_one() -> None:
     )
 
 
+@pytest.mark.parametrize("size", ["small", "XLarge", "4", ""])
+def test_any_size_but_small_medium_and_large_is_refused_with_the_three(size: str) -> None:
+    values = stack_values()
+    for known in ("Small", "Medium", "Large"):
+        assert parse(put(values, ("endpoint", "entities", 0, "workloadSize"), known)).endpoint.entities[0].sizing
+    text = refusal(put(values, ("endpoint", "entities", 0, "workloadSize"), size))
+    assert "endpoint.entities[0].workloadSize: " in text
+    assert "'Small', 'Medium' or 'Large'" in text
+    assert repr(size) in text
+
+
 def test_all_mistakes_are_named_at_once() -> None:
     values = stack_values()
     values["onlineStore"]["capacity"] = "CU_3"
@@ -217,6 +228,22 @@ def test_sizes_variables_limits_and_addresses_are_checked_where_they_stand() -> 
     assert "hunter2" not in text
     assert "endpoint.limits[0]: the rate limit for user_group has principal None; name the principal" in text
     assert "endpoint.notifications.onFailure[0]" in text
+
+
+def test_an_entity_without_traffic_is_meant_to_be_dark_and_says_so() -> None:
+    values = stack_values()
+    first = values["endpoint"]["entities"][0]
+    model = first.get("alias")
+    values["endpoint"]["entities"] = [{**first, "traffic": 100}, {"version": "1", "name": "dark", "traffic": 0}]
+    assert "endpoint.entities[1].traffic: is 0 for dark" in refusal(values)
+    values["endpoint"]["entities"][1]["dark"] = True
+    config = parse_stack_config(values, StackConfig, where="the test")
+    assert [(one.alias, one.traffic, one.dark) for one in config.endpoint.entities] == [
+        (model, 100, False),
+        (None, 0, True),
+    ]
+    values["endpoint"]["entities"] = [{**first, "traffic": 100, "dark": True}]
+    assert "endpoint.entities[0].traffic: is 100" in refusal(values)
 
 
 def test_one_key_has_one_limit_in_the_stack_file() -> None:

@@ -87,6 +87,20 @@ def test_routes_share_the_traffic_and_the_largest_share_has_the_alias() -> None:
     ]
 
 
+def test_a_route_of_nothing_is_meant() -> None:
+    document = deepcopy(DOCUMENT)
+    document["config"]["served_entities"].append({**DOCUMENT["config"]["served_entities"][0], "entity_version": "19"})
+    name = "dev_mlops_stacks_gcp_fs_model"
+    document["config"]["traffic_config"] = {
+        "routes": [
+            {"served_model_name": f"{name}-18", "traffic_percentage": 100},
+            {"served_model_name": f"{name}-19", "traffic_percentage": 0},
+        ]
+    }
+    served = EndpointConfig.model_validate(sections_of(document)["endpoint"]).entities
+    assert [(one.traffic, one.dark) for one in served] == [(100, False), (0, True)]
+
+
 @pytest.mark.parametrize(
     ("document", "says"),
     [
