@@ -25,6 +25,14 @@ COMPUTED: dict[str, dict[str, Any]] = {
         "driftMetricsTableName": "c.s.drift",
         "dashboardId": "dashboard",
     },
+    "databricks:index/dataQualityMonitor:DataQualityMonitor": {
+        "dataProfilingConfig": {
+            "outputSchemaId": "schema-uuid",
+            "profileMetricsTableName": "c.s.profile",
+            "driftMetricsTableName": "c.s.drift",
+            "dashboardId": "dashboard",
+        },
+    },
 }
 
 

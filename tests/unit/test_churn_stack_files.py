@@ -59,6 +59,8 @@ def test_every_stack_has_the_documented_names_split_and_payload(stack: str) -> N
         ]
     }
     assert query.expect.predictions == 2
+    # The document's wait, which is only the first one here; nobody waits for it on a laptop.
+    assert config.smoke.initial_delay_seconds == (0 if stack == "local" else 60)
 
 
 @pytest.mark.parametrize(
@@ -87,6 +89,8 @@ def test_every_stack_watches_what_the_document_watches(stack: str) -> None:
     )
     assert monitor.slicing_exprs == ["senior_citizen='Yes'", "contract"]
     assert monitor.granularities == ["1 day"]
+    # A workspace path from the root, and not a folder of whoever deploys.
+    assert monitor.assets_dir == "/Workspace/Shared/churn/monitoring"
     assert (monitor.model_id, monitor.label_column) == ("model_version", "churn")
     assert monitor.baseline_table == f"{config.catalog}.churn.advanced_churn_baseline"
     (metric,) = monitor.custom_metrics

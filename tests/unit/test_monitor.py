@@ -75,6 +75,20 @@ def test_the_monitor_watches_the_unpacked_table_and_never_the_json_one() -> None
     }
 
 
+@pytest.mark.parametrize(("api", "schema_id"), [("quality_monitors", None), ("data_quality", "schema-uuid")])
+def test_metric_tables_and_dashboard_are_told_by_the_monitor_and_not_guessed(api: str, schema_id: str | None) -> None:
+    told: list[list[str]] = []
+
+    def made() -> Any:
+        one = InferenceMonitor("monitor", args(api=api, output_schema_id=schema_id))
+        return pulumi.Output.all(one.profile_metrics_table, one.drift_metrics_table, one.dashboard_id).apply(
+            told.append
+        )
+
+    record(made)
+    assert told == [["c.s.profile", "c.s.drift", "dashboard"]]
+
+
 @pytest.mark.parametrize("field", ["payload_table", "unpacked_table"])
 def test_a_name_without_three_parts_is_refused_before_anything_is_registered(field: str) -> None:
     def broken() -> None:

@@ -305,8 +305,9 @@ def test_an_update_under_way_is_waited_for_until_the_deadline(
     assert (smoke.create(inputs()).outs or {})["status"] == "passed"
     stub.endpoints["churn"] = [busy]
     stub.forget()
-    with pytest.raises(ProviderError, match=r"still NOT_READY, IN_PROGRESS after 20 s"):
+    with pytest.raises(ProviderError, match=r"still NOT_READY, IN_PROGRESS after 20 s") as late:
         smoke.create(inputs(ready_timeout_seconds=20.0))
+    assert "takes 5 to 10 minutes as a rule: look at the endpoint's state" in str(late.value)
     assert invocations(stub) == []
 
 

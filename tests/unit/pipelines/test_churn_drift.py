@@ -192,10 +192,12 @@ def test_a_policy_that_makes_no_sense_is_refused(changes: dict[str, Any]) -> Non
 
 
 def test_the_queries_have_every_documented_filter() -> None:
-    performance = performance_query("c.s.p", "f1_score.macro", "served_entity_id")
+    performance = performance_query("c.s.p", "f1_score.macro", "model_version")
     for part in (
+        "window.start AS time",
         "f1_score.macro AS performance_metric",
-        "expected_loss",
+        "\n  expected_loss,",
+        "model_version AS `Model Id`",
         "window.start >= CAST(:since AS TIMESTAMP)",
         "log_type = 'INPUT'",
         "column_name = ':table'",
@@ -204,8 +206,11 @@ def test_the_queries_have_every_documented_filter() -> None:
         "ORDER BY window.start",
     ):
         assert part in performance
-    drift = drift_query("c.s.d", "js_distance", "served_entity_id", ("prediction", "churn"))
+    drift = drift_query("c.s.d", "js_distance", "model_version", ("prediction", "churn"))
     for part in (
+        "window.start AS time",
+        "\n  column_name,",
+        "model_version AS `Model Id`",
         "js_distance AS drift_metric",
         "column_name IN ('prediction', 'churn')",
         "window.start >= CAST(:since AS TIMESTAMP)",
