@@ -225,6 +225,9 @@ def test_the_default_store_answers_the_same_and_leaves_no_secret_behind(scene: S
     titanic.change(lambda serving: serving["mysql"].update(enabled=False))
     switched = titanic.project.up()
     assert switched.ok, switched
+    # The model that reads them stops before they are gone.
+    steps = switched.operations()
+    assert steps.index(("update", SERVING)) < steps.index(("delete", SECRET))
     outputs = scene.outputs
     assert outputs.online_table_names == ["main.titanic.online_feature_table_online"]
     assert outputs.secret_prefixes is None
@@ -240,6 +243,10 @@ def test_nothing_is_left_in_the_workspace_and_the_rows_stay_in_the_database(scen
     titanic = scene.titanic
     gone = titanic.project.destroy()
     assert gone.ok, gone
+    # What depends goes first, so that at no time something is served that has lost what it needs.
+    order = [kind.rpartition(":")[2] for operation, kind in gone.operations() if operation == "delete"]
+    dependents = ("ModelAlias", "SmokeQuery", "ModelServing", "PublishedTable", "OnlineStore")
+    assert [kind for kind in order if kind in dependents] == list(dependents)
     client = titanic.server.client()
     assert [one.name for one in client.serving_endpoints.list()] == []
     assert list(client.jobs.list()) == []
