@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from . import databricks
+from .arguments import Arguments
 from .names import ThreePartName
 
 PiiBehavior = Literal["NONE", "BLOCK", "MASK"]
@@ -24,7 +25,7 @@ class AiGatewayError(ValueError):
 
 
 @dataclass(frozen=True, kw_only=True)
-class InferenceTableArgs:
+class InferenceTableArgs(Arguments):
     """Where requests and responses are written. It cannot be moved while it is on (components/inference_table.py)."""
 
     catalog: str
@@ -41,7 +42,7 @@ class InferenceTableArgs:
 
 
 @dataclass(frozen=True, kw_only=True)
-class RateLimitArgs:
+class RateLimitArgs(Arguments):
     """At most so many calls or tokens a minute; more is answered with 429."""
 
     calls: int | None = None
@@ -54,6 +55,7 @@ class RateLimitArgs:
     """Which service principal (application id) or group; with those two keys only."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.calls is None and self.tokens is None:
             raise AiGatewayError(f"the rate limit for {self.key} limits nothing; give calls, tokens or both")
         for what, number in (("calls", self.calls), ("tokens", self.tokens)):
@@ -65,7 +67,7 @@ class RateLimitArgs:
 
 
 @dataclass(frozen=True, kw_only=True)
-class GuardrailArgs:
+class GuardrailArgs(Arguments):
     """What is done to texts on their way in or out; for language models."""
 
     pii: PiiBehavior = "NONE"
@@ -75,7 +77,7 @@ class GuardrailArgs:
 
 
 @dataclass(frozen=True, kw_only=True)
-class AiGatewayArgs:
+class AiGatewayArgs(Arguments):
     """What the gateway does besides the inference table."""
 
     usage_tracking: bool = False
@@ -90,6 +92,7 @@ class AiGatewayArgs:
     """Whether another external model is asked where one answers 429 or 5xx."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         seen: set[tuple[str, str | None]] = set()
         for limit in self.rate_limits:
             if (limit.key, limit.principal) in seen:

@@ -15,8 +15,9 @@ import pulumi
 
 from . import alert_queries, databricks
 from .alert_queries import DriftType, Traffic
-from .dependencies import dependencies
+from .arguments import Arguments
 from .names import ThreePartName
+from .options import child_options
 from .unpack import SERVED_ENTITY_ID, ModelId
 
 Comparison = Literal["GREATER_THAN", "LESS_THAN"]
@@ -32,7 +33,7 @@ class AlertError(ValueError):
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrafficAlertArgs:
+class TrafficAlertArgs(Arguments):
     """A limit on what an endpoint does, read from its inference table."""
 
     payload_table: str
@@ -52,7 +53,7 @@ class TrafficAlertArgs:
 
 
 @dataclass(frozen=True, kw_only=True)
-class FreshnessAlertArgs:
+class FreshnessAlertArgs(Arguments):
     """A limit on the age of a table's newest row."""
 
     table: str
@@ -64,7 +65,7 @@ class FreshnessAlertArgs:
 
 
 @dataclass(frozen=True, kw_only=True)
-class DriftAlertArgs:
+class DriftAlertArgs(Arguments):
     """A limit on the drift of columns, read from a monitor's drift metrics table."""
 
     table: pulumi.Input[str]
@@ -92,7 +93,7 @@ class DriftAlertArgs:
 
 
 @dataclass(frozen=True, kw_only=True)
-class QualityAlertArgs:
+class QualityAlertArgs(Arguments):
     """A limit on the quality of predictions, read from a monitor's profile metrics table."""
 
     table: pulumi.Input[str]
@@ -118,12 +119,12 @@ class QualityAlertArgs:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ServingAlertsArgs:
+class ServingAlertsArgs(Arguments):
     """What a `ServingAlerts` is made of."""
 
     prefix: str
     """What the names of the alerts begin with; names are unique in a folder."""
-    warehouse_id: str
+    warehouse_id: pulumi.Input[str]
     """SQL warehouse that asks."""
     parent_path: str
     """Workspace folder of the alerts, from the root. Stated, because the provider never settles on the service's
@@ -179,7 +180,7 @@ class ServingAlerts(pulumi.ComponentResource):
         if not args.emails and not args.destinations:
             raise AlertError(f"alerts of {args.prefix} tell nobody; give emails or destinations")
         super().__init__("databricks-serving:index:ServingAlerts", name, None, opts)
-        child = pulumi.ResourceOptions(parent=self, depends_on=dependencies(opts))
+        child = child_options(self, opts)
         self.alerts = {short: _alert(f"{name}-{short}", short, args, alert, child) for short, alert in wanted.items()}
         self.alert_ids = pulumi.Output.all(**{short: alert.id for short, alert in self.alerts.items()})
         self.register_outputs({"alert_ids": self.alert_ids})

@@ -99,6 +99,8 @@ def stack_aliases(
                 evidence=evidence,
                 require_evidence=True,
                 requires=settings.requires,
+                requires_to_replace=settings.requires_to_replace,
+                reason=settings.reason,
                 after=below,
                 after_version=None if managed_below is None or below is None else versions[below],
                 bootstrap=settings.bootstrap,

@@ -13,9 +13,10 @@ import pulumi
 
 from . import databricks, report_queries
 from .alert_queries import DriftType, daily_summary
+from .arguments import Arguments
 from .dashboard_content import DashboardError, DatasetArgs, WidgetArgs, serialized
-from .dependencies import dependencies
 from .names import ThreePartName
+from .options import child_options
 from .permissions import access_controls
 from .unpack import SERVED_ENTITY_ID, ModelId
 
@@ -25,7 +26,7 @@ _LEVELS = ("CAN_READ", "CAN_RUN", "CAN_EDIT", "CAN_MANAGE")
 
 
 @dataclass(frozen=True, kw_only=True)
-class DashboardDriftArgs:
+class DashboardDriftArgs(Arguments):
     """The monitor that a dashboard shows beside the traffic."""
 
     drift_metrics_table: pulumi.Input[str]
@@ -47,7 +48,7 @@ class DashboardDriftArgs:
 
 
 @dataclass(frozen=True, kw_only=True)
-class DashboardPermission:
+class DashboardPermission(Arguments):
     """Who may do what with the dashboard: one of group, user and service principal."""
 
     level: str
@@ -61,14 +62,14 @@ class DashboardPermission:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ServingDashboardArgs:
+class ServingDashboardArgs(Arguments):
     """What a `ServingDashboard` is made of."""
 
     title: str
     """Its name, and that of its file."""
     payload_table: str
     """Three-part name of the inference table."""
-    warehouse_id: str
+    warehouse_id: pulumi.Input[str]
     """SQL warehouse that its queries run on."""
     parent_path: str
     """Workspace folder, from the root; made when it is missing. Another folder is another dashboard."""
@@ -99,7 +100,7 @@ class ServingDashboard(pulumi.ComponentResource):
         _check(args)
         content = _content(args)
         super().__init__("databricks-serving:index:ServingDashboard", name, None, opts)
-        child = pulumi.ResourceOptions(parent=self, depends_on=dependencies(opts))
+        child = child_options(self, opts)
         self.dashboard = databricks.Dashboard(
             name,
             display_name=args.title,

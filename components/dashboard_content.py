@@ -12,6 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from .arguments import Arguments
+
 Kind = Literal["line", "bar", "table", "counter"]
 _VERSIONS = {"line": 3, "bar": 3, "table": 2, "counter": 2}
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,60}")
@@ -19,7 +21,7 @@ GRID_WIDTH = 6
 
 
 @dataclass(frozen=True, kw_only=True)
-class DatasetArgs:
+class DatasetArgs(Arguments):
     """A query, and the widgets that show it."""
 
     name: str
@@ -31,7 +33,7 @@ class DatasetArgs:
 
 
 @dataclass(frozen=True, kw_only=True)
-class WidgetArgs:
+class WidgetArgs(Arguments):
     """A picture of one dataset."""
 
     title: str

@@ -17,7 +17,8 @@ from dataclasses import dataclass, field
 import pulumi
 
 from . import databricks
-from .dependencies import dependencies
+from .arguments import Arguments
+from .options import child_options
 
 DEFAULT_PORT = 3306
 DEFAULT_DATABASE = "feature_store"
@@ -68,7 +69,7 @@ def check_name(what: str, name: str) -> str:
 
 
 @dataclass(frozen=True, kw_only=True)
-class StoreLoginArgs:
+class StoreLoginArgs(Arguments):
     """One database user, and the two secrets that hold its name and password."""
 
     scope: str
@@ -83,6 +84,7 @@ class StoreLoginArgs:
     """Key of the password: the same prefix and `-password`."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if isinstance(self.password, str):
             # The value is not repeated: it is what must not be seen.
             raise ExternalStoreError(
@@ -123,7 +125,7 @@ class StoreLoginArgs:
 
 
 @dataclass(frozen=True, kw_only=True)
-class StoreTlsArgs:
+class StoreTlsArgs(Arguments):
     """How the connection to the database is secured."""
 
     ca: str = ""
@@ -134,12 +136,13 @@ class StoreTlsArgs:
     """Only a database on this machine may do without."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.ca and _CERTIFICATE not in self.ca:
             raise ExternalStoreError(f"tls.ca holds no certificate; a PEM file has a line {_CERTIFICATE}")
 
 
 @dataclass(frozen=True, kw_only=True)
-class ExternalOnlineStoreArgs:
+class ExternalOnlineStoreArgs(Arguments):
     """What an `ExternalOnlineStore` is made of."""
 
     hostname: str
@@ -162,6 +165,7 @@ class ExternalOnlineStoreArgs:
     """How the connection is secured."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         check_hostname(self.hostname)
         check_name("database", self.database)
         check_name("table", self.table)
@@ -232,7 +236,9 @@ class ExternalOnlineStore(pulumi.ComponentResource):
     def __init__(self, name: str, args: ExternalOnlineStoreArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("databricks-serving:index:ExternalOnlineStore", name, None, opts)
         pulumi.log.warn(NOT_LOOKED_UP, resource=self)
-        child = pulumi.ResourceOptions(parent=self, depends_on=dependencies(opts), delete_before_replace=True)
+        child = pulumi.ResourceOptions.merge(
+            child_options(self, opts), pulumi.ResourceOptions(delete_before_replace=True)
+        )
         self.scopes: dict[str, databricks.SecretScope] = {}
         self.secrets: dict[str, databricks.Secret] = {}
         self.acls: dict[str, databricks.SecretAcl] = {}

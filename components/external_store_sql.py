@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from .arguments import Arguments
 from .external_store import (
     DEFAULT_DATABASE,
     DEFAULT_TABLE,
@@ -27,7 +28,7 @@ _HOST = re.compile(r"[A-Za-z0-9.:_%/-]{1,255}")
 
 
 @dataclass(frozen=True, kw_only=True)
-class StoreAccount:
+class StoreAccount(Arguments):
     """What the SQL is for."""
 
     database: str = DEFAULT_DATABASE
@@ -44,6 +45,7 @@ class StoreAccount:
     """Whether the server refuses these users without TLS."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         for what in ("database", "table", "writer", "reader"):
             check_name(what, getattr(self, what))
         if not _HOST.fullmatch(self.client_host):

@@ -11,7 +11,7 @@ from typing import Any, Literal
 import pulumi
 
 from . import databricks
-from .dependencies import dependencies
+from .arguments import Arguments
 from .job_tasks import (
     ConditionTaskArgs,
     JobError,
@@ -22,7 +22,8 @@ from .job_tasks import (
     TaskArgs,
     check_tasks,
 )
-from .permissions import PermissionEntry, access_controls
+from .options import child_options, main_options
+from .permissions import PermissionEntry, access_controls, check_entries
 
 TIMEZONE = "UTC"
 NOTEBOOK_MARK = "# Databricks notebook source"
@@ -30,7 +31,7 @@ JobPermissionLevel = Literal["CAN_VIEW", "CAN_MANAGE_RUN", "CAN_MANAGE"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class ClusterArgs:
+class ClusterArgs(Arguments):
     """A cluster that lives as long as a run."""
 
     key: str
@@ -49,6 +50,7 @@ class ClusterArgs:
     """Installed for each task beside what the runtime has. Pinned, as pip takes them: `mlflow==3.17.2`."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.num_workers < 0 or (self.max_workers is not None and self.max_workers < max(self.num_workers, 1)):
             raise JobError(
                 f"cluster {self.key} has {self.num_workers} to {self.max_workers} workers; use 0 or more, the least "
@@ -57,7 +59,7 @@ class ClusterArgs:
 
 
 @dataclass(frozen=True, kw_only=True)
-class EnvironmentArgs:
+class EnvironmentArgs(Arguments):
     """Serverless compute with these packages."""
 
     key: str = "default"
@@ -69,16 +71,16 @@ class EnvironmentArgs:
 
 
 @dataclass(frozen=True, kw_only=True)
-class JobPermission:
+class JobPermission(Arguments):
     """One entry of the job's access control list; exactly one of the three principals."""
 
     level: JobPermissionLevel
     """CAN_VIEW, CAN_MANAGE_RUN or CAN_MANAGE."""
-    group: str | None = None
+    group: pulumi.Input[str] | None = None
     """Name of a group."""
-    user: str | None = None
+    user: pulumi.Input[str] | None = None
     """User name."""
-    service_principal: str | None = None
+    service_principal: pulumi.Input[str] | None = None
     """Application id."""
 
 
@@ -96,7 +98,7 @@ def job_permissions(entries: Iterable[PermissionEntry]) -> list[JobPermission]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class WorkflowJobArgs:
+class WorkflowJobArgs(Arguments):
     """What a `WorkflowJob` is made of."""
 
     name: str
@@ -142,8 +144,9 @@ class WorkflowJob(pulumi.ComponentResource):
         local = {task.key: source for task in args.tasks if (source := _source(task)) is not None}
         if local and args.folder is None:
             raise JobError(f"job {args.name}: {', '.join(local)} come from local files; give folder, where they go")
+        check_entries(f"job {args.name}", args.permissions)
         super().__init__("databricks-serving:index:WorkflowJob", name, None, opts)
-        child = pulumi.ResourceOptions(parent=self, depends_on=dependencies(opts))
+        child = child_options(self, opts, has_main=True)
         self.files = {
             key: _file(f"{name}-{key}", f"{args.folder}/{args.name}/{source.name}", source, child)
             for key, source in sorted(local.items())
@@ -173,7 +176,7 @@ class WorkflowJob(pulumi.ComponentResource):
             max_concurrent_runs=args.max_concurrent_runs,
             queue=databricks.JobQueueArgs(enabled=True),
             tags=dict(args.tags),
-            opts=child,
+            opts=main_options(self, opts),
         )
         self.permissions = self._permissions(name, args)
         self.job_id = self.job.id

@@ -16,6 +16,8 @@ from typing import Literal
 
 import pulumi
 
+from .arguments import Arguments
+
 ConditionOperator = Literal[
     "EQUAL_TO", "NOT_EQUAL", "GREATER_THAN", "GREATER_THAN_OR_EQUAL", "LESS_THAN", "LESS_THAN_OR_EQUAL"
 ]
@@ -30,7 +32,7 @@ class JobError(ValueError):
 
 
 @dataclass(frozen=True, kw_only=True)
-class NotebookTaskArgs:
+class NotebookTaskArgs(Arguments):
     """A notebook: a local file that the stack puts into the workspace, or one that is there."""
 
     source: Path | None = None
@@ -42,7 +44,7 @@ class NotebookTaskArgs:
 
 
 @dataclass(frozen=True, kw_only=True)
-class PythonTaskArgs:
+class PythonTaskArgs(Arguments):
     """A Python file: a local one that the stack puts into the workspace, or one that is there."""
 
     source: Path | None = None
@@ -54,7 +56,7 @@ class PythonTaskArgs:
 
 
 @dataclass(frozen=True, kw_only=True)
-class SqlTaskArgs:
+class SqlTaskArgs(Arguments):
     """A saved query on a SQL warehouse."""
 
     query_id: pulumi.Input[str]
@@ -66,7 +68,7 @@ class SqlTaskArgs:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ConditionTaskArgs:
+class ConditionTaskArgs(Arguments):
     """Compares two values; tasks after it name the outcome they wait for."""
 
     left: str
@@ -78,7 +80,7 @@ class ConditionTaskArgs:
 
 
 @dataclass(frozen=True, kw_only=True)
-class RunJobTaskArgs:
+class RunJobTaskArgs(Arguments):
     """Another job, as a task."""
 
     job_id: pulumi.Input[str]
@@ -91,7 +93,7 @@ Work = NotebookTaskArgs | PythonTaskArgs | SqlTaskArgs | ConditionTaskArgs | Run
 
 
 @dataclass(frozen=True, kw_only=True)
-class AfterArgs:
+class AfterArgs(Arguments):
     """What a task waits for."""
 
     task: str
@@ -101,7 +103,7 @@ class AfterArgs:
 
 
 @dataclass(frozen=True, kw_only=True)
-class TaskArgs:
+class TaskArgs(Arguments):
     """One task of a job."""
 
     key: str

@@ -14,18 +14,21 @@ from dataclasses import dataclass
 import pulumi
 
 from . import databricks
-from .dependencies import dependencies
+from .arguments import Arguments
+from .options import main_options
 
 BRANCH = "production"
 _PROJECT_ID = re.compile(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?")
 
 
 @dataclass(frozen=True, kw_only=True)
-class LakebaseStoreArgs:
+class LakebaseStoreArgs(Arguments):
     """What a `LakebaseStore` is made of."""
 
     project_id: str
-    """Id of the project: lower case letters, digits and dashes. Another one is another project."""
+    """Id of the project: lower case letters, digits and dashes. Another one is another project; the old one goes first,
+    with all that is in it.
+    """
     display_name: str | None = None
     """For people; the id when left out."""
     min_cu: float = 1.0
@@ -33,11 +36,12 @@ class LakebaseStoreArgs:
     max_cu: float = 1.0
     """Most compute units; the endpoint grows to them by itself."""
     pg_version: int = 17
-    """Version of Postgres. Another one is another project."""
+    """Version of Postgres. Another one is another project: the old one goes first, with all that is in it."""
     protect: bool = False
     """Whether `destroy` refuses to delete it."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not _PROJECT_ID.fullmatch(self.project_id):
             raise ValueError(
                 f"project_id {self.project_id!r} is none; use lower case letters, digits and dashes, a letter first"
@@ -66,7 +70,11 @@ class LakebaseStore(pulumi.ComponentResource):
                     autoscaling_limit_min_cu=args.min_cu, autoscaling_limit_max_cu=args.max_cu
                 ),
             ),
-            opts=pulumi.ResourceOptions(parent=self, depends_on=dependencies(opts), protect=args.protect),
+            opts=pulumi.ResourceOptions.merge(
+                main_options(self, opts),
+                # Another version of Postgres is another project of the same id, and the provider would make it first.
+                pulumi.ResourceOptions(protect=args.protect or None, delete_before_replace=True),
+            ),
         )
         # Never by the resource's id: it is the same text for every resource of this family.
         self.branch = self.project.name.apply(lambda project: f"{project}/branches/{BRANCH}")

@@ -8,19 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, get_args
+from typing import Literal
 
 import pulumi
 
 from . import databricks
-from .dependencies import dependencies
+from .arguments import Arguments
 from .names import ThreePartName
+from .options import child_options, main_options
 
 ModelPrivilege = Literal["EXECUTE", "APPLY_TAG", "CREATE_MODEL_VERSION", "MANAGE"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class ModelRegistrationArgs:
+class ModelRegistrationArgs(Arguments):
     """What a `ModelRegistration` is made of."""
 
     model: str
@@ -41,7 +42,7 @@ class ModelRegistration(pulumi.ComponentResource):
     """A registered model of Unity Catalog, its grants and its experiment.
 
     Raises:
-        ValueError: the name has not three parts, the comment is empty, or a privilege is unknown; nothing has been
+        ValueError: the name has not three parts, the comment is empty, or the experiment is no path; nothing has been
             registered then.
     """
 
@@ -54,14 +55,13 @@ class ModelRegistration(pulumi.ComponentResource):
         full_name = ThreePartName.parse(args.model, what="model")
         if not args.comment.strip():
             raise ValueError(f"model {full_name} has no comment; say what it predicts, from what, and whom to ask")
-        for principal, privileges in args.grants.items():
-            if unknown := sorted(set(privileges) - set(get_args(ModelPrivilege))):
-                raise ValueError(
-                    f"grant of {', '.join(unknown)} to {principal} on model {full_name} is none; use "
-                    f"{', '.join(get_args(ModelPrivilege))}"
-                )
+        if args.experiment is not None and not args.experiment.startswith("/"):
+            raise ValueError(
+                f"experiment {args.experiment!r} of model {full_name} is no workspace path; write it from the root, "
+                f"such as /Shared/{full_name.name}"
+            )
         super().__init__("databricks-serving:index:ModelRegistration", name, None, opts)
-        child = pulumi.ResourceOptions(parent=self, depends_on=dependencies(opts))
+        child = child_options(self, opts, has_main=True)
         self.model = databricks.RegisteredModel(
             name,
             catalog_name=full_name.catalog,
@@ -69,7 +69,9 @@ class ModelRegistration(pulumi.ComponentResource):
             name=full_name.name,
             comment=args.comment,
             owner=args.owner,
-            opts=pulumi.ResourceOptions.merge(child, pulumi.ResourceOptions(protect=args.protect)),
+            opts=pulumi.ResourceOptions.merge(
+                main_options(self, opts), pulumi.ResourceOptions(protect=args.protect or None)
+            ),
         )
         self.grants = (
             databricks.Grants(

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import pulumi
 
 from . import databricks
-from .dependencies import dependencies
+from .arguments import Arguments
 from .monitor_apis import (
     TIMEZONE,
     CustomMetricArgs,
@@ -25,6 +25,7 @@ from .monitor_apis import (
     quality_monitor,
 )
 from .names import ThreePartName
+from .options import child_options, main_options
 from .unpack import (
     FeatureSource,
     LabelSource,
@@ -43,7 +44,7 @@ LABEL_TASK = "labels"
 
 
 @dataclass(frozen=True, kw_only=True)
-class InferenceMonitorArgs:
+class InferenceMonitorArgs(Arguments):
     """What an `InferenceMonitor` is made of."""
 
     payload_table: str
@@ -54,7 +55,7 @@ class InferenceMonitorArgs:
     """Its declared columns."""
     problem_type: ProblemType
     """What a prediction is, which decides the quality metrics."""
-    warehouse_id: str
+    warehouse_id: pulumi.Input[str]
     """SQL warehouse that creates the table and unpacks."""
     assets_dir: str
     """Workspace folder for the dashboard. A new folder is a new monitor: the update call does not carry it."""
@@ -116,7 +117,7 @@ class InferenceMonitor(pulumi.ComponentResource):
         if args.api == "data_quality" and args.output_schema_id is None:
             raise ValueError("the data_quality API knows schemas by id; give output_schema_id, the UUID of the schema")
         super().__init__("databricks-serving:index:InferenceMonitor", name, None, opts)
-        child = pulumi.ResourceOptions(parent=self, depends_on=dependencies(opts))
+        child = child_options(self, opts, has_main=True)
         self.monitor_table = str(unpacked)
         self.model_id_column = args.schema.model_id
         self.table = _declared_table(name, args, unpacked, child)
@@ -136,7 +137,7 @@ class InferenceMonitor(pulumi.ComponentResource):
         self.job = _unpack_job(
             name, args, {key: query.id for key, query in queries.items() if query is not None}, self.table, child
         )
-        watching = _watching(name, args, unpacked, self.table, child)
+        watching = _watching(name, args, unpacked, self.table, main_options(self, opts))
         self.monitor = watching.resource
         self.profile_metrics_table = watching.profile_metrics_table
         self.drift_metrics_table = watching.drift_metrics_table
@@ -172,7 +173,7 @@ def _declared_table(
         ],
         # The provider takes another name for a change in place, and then alters a table that is not there.
         opts=pulumi.ResourceOptions.merge(
-            opts, pulumi.ResourceOptions(replace_on_changes=["name"], retain_on_delete=args.keep_table)
+            opts, pulumi.ResourceOptions(replace_on_changes=["name"], retain_on_delete=args.keep_table or None)
         ),
     )
 

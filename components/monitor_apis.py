@@ -14,6 +14,7 @@ from typing import Literal
 import pulumi
 
 from . import databricks
+from .arguments import Arguments
 from .names import ThreePartName
 from .unpack import PREDICTION, TIMESTAMP
 
@@ -33,7 +34,7 @@ def double_output(name: str = "output") -> str:
 
 
 @dataclass(frozen=True, kw_only=True)
-class CustomMetricArgs:
+class CustomMetricArgs(Arguments):
     """A metric of one's own, computed for each window and slice (documentation "Use custom metrics")."""
 
     name: str
@@ -50,6 +51,7 @@ class CustomMetricArgs:
     """Serialised Spark field; one of double when left out."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not _METRIC_NAME.fullmatch(self.name):
             raise ValueError(f"custom metric {self.name!r} becomes a column; use letters, digits and underscores")
         if not self.input_columns:

@@ -13,11 +13,12 @@ from typing import Literal
 import pulumi
 
 from . import databricks
-from .dependencies import dependencies
+from .arguments import Arguments
+from .options import main_options
 
 
 @dataclass(frozen=True, kw_only=True)
-class FeatureOnlineStoreArgs:
+class FeatureOnlineStoreArgs(Arguments):
     """What a `FeatureOnlineStore` is made of."""
 
     name: str
@@ -42,10 +43,8 @@ class FeatureOnlineStore(pulumi.ComponentResource):
             name=args.name,
             capacity=args.capacity,
             read_replica_count=args.read_replica_count,
-            opts=pulumi.ResourceOptions(
-                parent=self,
-                depends_on=dependencies(opts),
-                replace_on_changes=["name"],
+            opts=pulumi.ResourceOptions.merge(
+                main_options(self, opts), pulumi.ResourceOptions(replace_on_changes=["name"])
             ),
         )
         self.store_name = self.store.name

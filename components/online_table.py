@@ -15,15 +15,16 @@ from typing import Literal
 import pulumi
 
 from . import databricks
-from .dependencies import dependencies
+from .arguments import Arguments
 from .dynamic import PublishedTable, PublishedTableArgs, SyncedTable, SyncedTableArgs
 from .names import ThreePartName
+from .options import child_options
 
 DEFAULT_SUFFIX = "_online"
 
 
 @dataclass(frozen=True, kw_only=True)
-class LakebaseTargetArgs:
+class LakebaseTargetArgs(Arguments):
     """Where in Lakebase a table is synced into."""
 
     branch: pulumi.Input[str]
@@ -37,7 +38,7 @@ class LakebaseTargetArgs:
 
 
 @dataclass(frozen=True, kw_only=True)
-class FeatureOnlineTableArgs:
+class FeatureOnlineTableArgs(Arguments):
     """What a `FeatureOnlineTable` is made of."""
 
     source_table: str
@@ -54,7 +55,7 @@ class FeatureOnlineTableArgs:
     """SNAPSHOT copies all rows each time, TRIGGERED the changes when asked, CONTINUOUS the changes as they come."""
     online_table: str | None = None
     """Three-part name of the copy; the source's name plus `_online` when left out."""
-    readers: Sequence[str] = ()
+    readers: Sequence[pulumi.Input[str]] = ()
     """Principals that may read the copy (SELECT). Authoritative: the stack owns this table."""
     triggers: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)
     """Whatever says that the source has moved on: a change syncs the copy before anything that depends on it."""
@@ -66,7 +67,7 @@ class FeatureOnlineTableArgs:
     """How old the newest commit may be that the copy holds when a deployment goes on; any age when left out."""
     max_lag_seconds: float | None = None
     """How far the copy may be behind the source's newest commit when a deployment goes on; any lag when left out."""
-    warehouse_id: str | None = None
+    warehouse_id: pulumi.Input[str] | None = None
     """SQL warehouse that reads the source's newest commit; with `max_lag_seconds`."""
 
     @property
@@ -98,11 +99,10 @@ class FeatureOnlineTable(pulumi.ComponentResource):
             )
         online_name = args.online_name
         super().__init__("databricks-serving:index:FeatureOnlineTable", name, None, opts)
-        self.synced = None if args.lakebase is None else _synced(name, args, args.lakebase, self, dependencies(opts))
+        child = child_options(self, opts)
+        self.synced = None if args.lakebase is None else _synced(name, args, args.lakebase, child)
         self.published = (
-            _published(name, args, self, dependencies(opts))
-            if self.synced is None
-            else _waited_for(name, args, self.synced, self)
+            _published(name, args, child) if self.synced is None else _waited_for(name, args, self.synced, self)
         )
         self.grants = self._grants(name, args)
         self.online_name = online_name
@@ -121,9 +121,7 @@ class FeatureOnlineTable(pulumi.ComponentResource):
         )
 
 
-def _published(
-    name: str, args: FeatureOnlineTableArgs, parent: pulumi.Resource, after: Sequence[pulumi.Resource]
-) -> PublishedTable:
+def _published(name: str, args: FeatureOnlineTableArgs, opts: pulumi.ResourceOptions) -> PublishedTable:
     return PublishedTable(
         name,
         PublishedTableArgs(
@@ -140,7 +138,7 @@ def _published(
             max_lag_seconds=args.max_lag_seconds,
             warehouse_id=args.warehouse_id,
         ),
-        pulumi.ResourceOptions(parent=parent, depends_on=after),
+        opts,
     )
 
 
@@ -148,8 +146,7 @@ def _synced(
     name: str,
     args: FeatureOnlineTableArgs,
     target: LakebaseTargetArgs,
-    parent: pulumi.Resource,
-    after: Sequence[pulumi.Resource],
+    opts: pulumi.ResourceOptions,
 ) -> databricks.PostgresSyncedTable:
     source = ThreePartName.parse(args.source_table)
     return databricks.PostgresSyncedTable(
@@ -169,7 +166,7 @@ def _synced(
             ),
         ),
         # Two of one name cannot stand side by side, and the provider would make the new one first.
-        opts=pulumi.ResourceOptions(parent=parent, depends_on=after, delete_before_replace=True),
+        opts=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(delete_before_replace=True)),
     )
 
 

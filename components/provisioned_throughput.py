@@ -13,14 +13,16 @@ import pulumi
 
 from . import databricks
 from .ai_gateway import InferenceTableArgs
-from .dependencies import dependencies
+from .arguments import Arguments
 from .names import ThreePartName, check_endpoint_name, check_served_entity_name, check_version
+from .options import main_options
+from .permissions import check_entries
 from .serving_endpoint import EndpointPermission, permissions_of
 from .traffic import TrafficSplit
 
 
 @dataclass(frozen=True, kw_only=True)
-class ModelUnitsArgs:
+class ModelUnitsArgs(Arguments):
     """A version of a foundation model and the model units that are kept for it."""
 
     model: str
@@ -37,6 +39,7 @@ class ModelUnitsArgs:
     """Name of the served entity; `<model>-<version>` when left out."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.provisioned_model_units < 1:
             raise ValueError(
                 f"served entity of {self.model}: provisioned_model_units is {self.provisioned_model_units}; use 1 or "
@@ -52,7 +55,7 @@ class ModelUnitsArgs:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ProvisionedThroughputEndpointArgs:
+class ProvisionedThroughputEndpointArgs(Arguments):
     """What a `ProvisionedThroughputEndpoint` is made of."""
 
     name: str
@@ -90,6 +93,7 @@ class ProvisionedThroughputEndpoint(pulumi.ComponentResource):
     ) -> None:
         check_endpoint_name(args.name)
         self.traffic = TrafficSplit.of((one.entity_name, one.traffic_percentage) for one in args.served_entities)
+        check_entries(f"endpoint {args.name}", args.permissions)
         super().__init__("databricks-serving:index:ProvisionedThroughputEndpoint", name, None, opts)
         self.endpoint = databricks.ModelServingProvisionedThroughput(
             name,
@@ -100,12 +104,10 @@ class ProvisionedThroughputEndpoint(pulumi.ComponentResource):
                 databricks.ModelServingProvisionedThroughputTagArgs(key=key, value=value)
                 for key, value in sorted(args.tags.items())
             ],
-            opts=pulumi.ResourceOptions(
-                parent=self,
-                depends_on=dependencies(opts),
+            opts=pulumi.ResourceOptions.merge(
+                main_options(self, opts, timeout=args.timeout),
                 # A new name is a new endpoint: it answers before the old one goes.
-                delete_before_replace=False,
-                custom_timeouts=pulumi.CustomTimeouts(create=args.timeout, update=args.timeout),
+                pulumi.ResourceOptions(delete_before_replace=False),
             ),
         )
         self.permissions = permissions_of(name, self.endpoint.serving_endpoint_id, args.permissions, self)

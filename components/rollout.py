@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import pulumi
 
+from .arguments import Arguments
 from .dynamic import SmokeCase
 from .dynamic.rollout_resource import TrafficRollout, TrafficRolloutArgs
 from .names import ThreePartName, check_version
@@ -16,7 +17,7 @@ from .traffic import WHOLE
 
 
 @dataclass(frozen=True, kw_only=True)
-class RolloutArgs:
+class RolloutArgs(Arguments):
     """How new versions are released."""
 
     queries: Sequence[SmokeCase]

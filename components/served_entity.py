@@ -11,11 +11,12 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, ClassVar, Literal, get_args
+from typing import Any, ClassVar, Literal
 
 import pulumi
 
 from . import databricks
+from .arguments import Arguments
 from .names import ThreePartName, check_served_entity_name, check_version
 
 WorkloadSize = Literal["Small", "Medium", "Large"]
@@ -43,7 +44,7 @@ class ServedEntityError(ValueError):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ServedEntityArgs:
+class ServedEntityArgs(Arguments):
     """One version of a registered model behind the endpoint."""
 
     model: str
@@ -76,6 +77,7 @@ class ServedEntityArgs:
     kind: ClassVar[str] = "registered model"
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         minimum, maximum = self.min_provisioned_concurrency, self.max_provisioned_concurrency
         if (minimum is None) != (maximum is None):
             raise self._error("min/max_provisioned_concurrency", (minimum, maximum), "give both, or neither")
@@ -250,7 +252,7 @@ PROVIDERS: Mapping[str, _Provider] = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class ExternalModelArgs:
+class ExternalModelArgs(Arguments):
     """A model that somebody else hosts, behind the workspace's gateway. All external models of an endpoint share a
     task.
     """
@@ -273,8 +275,7 @@ class ExternalModelArgs:
     scales_to_zero: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
-        if self.task not in get_args(Task):
-            raise self._error("task", self.task, f"use one of {', '.join(get_args(Task))}")
+        super().__post_init__()
         if self.provider not in PROVIDERS:
             raise self._error("provider", self.provider, f"use one of {', '.join(sorted(PROVIDERS))}")
         known = PROVIDERS[self.provider]
@@ -319,7 +320,7 @@ class ExternalModelArgs:
 
 
 @dataclass(frozen=True, kw_only=True)
-class FoundationModelArgs:
+class FoundationModelArgs(Arguments):
     """A foundation model of Unity Catalog (`system.ai...`) with provisioned throughput in tokens per second.
 
     Newer models are sold in model units: `ProvisionedThroughputEndpoint`.
@@ -341,6 +342,7 @@ class FoundationModelArgs:
     kind: ClassVar[str] = "foundation model"
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not 0 <= self.min_provisioned_throughput <= self.max_provisioned_throughput > 0:
             raise ServedEntityError(
                 f"foundation model {self.model}: min/max_provisioned_throughput is "

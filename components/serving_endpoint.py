@@ -17,11 +17,12 @@ import pulumi
 
 from . import databricks
 from .ai_gateway import AiGatewayArgs, InferenceTableArgs
-from .dependencies import dependencies
+from .arguments import Arguments
 from .dynamic import EndpointSettings, EndpointSettingsArgs
 from .dynamic.rollout_resource import TrafficRollout
 from .names import ThreePartName, check_endpoint_name
-from .permissions import access_controls
+from .options import dependencies, main_options
+from .permissions import access_controls, check_entries
 from .rollout import RolloutArgs, make_rollout, released_entity
 from .served_entity import AnyServedEntity, ExternalModelArgs, ServedEntityArgs, check_together
 from .traffic import TrafficSplit
@@ -41,17 +42,21 @@ PermissionLevel = Literal["CAN_VIEW", "CAN_QUERY", "CAN_MANAGE"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class EndpointPermission:
+class EndpointPermission(Arguments):
     """One entry of the endpoint's access control list; exactly one of the three principals."""
 
     level: PermissionLevel
-    group: str | None = None
-    user: str | None = None
-    service_principal: str | None = None
+    """CAN_VIEW, CAN_QUERY or CAN_MANAGE."""
+    group: pulumi.Input[str] | None = None
+    """Name of a group."""
+    user: pulumi.Input[str] | None = None
+    """User name."""
+    service_principal: pulumi.Input[str] | None = None
+    """Application id."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class ServingEndpointArgs:
+class ServingEndpointArgs(Arguments):
     """What a `ServingEndpoint` is made of."""
 
     name: str
@@ -119,6 +124,7 @@ class ServingEndpoint(pulumi.ComponentResource):
         self.served_entity_names = [entity.entity_name for entity in args.served_entities]
         check_together(list(args.served_entities))
         args.gateway.check_for({entity.kind for entity in args.served_entities})
+        check_entries(f"endpoint {args.name}", args.permissions)
         released = None if args.rollout is None else released_entity(args.served_entities)
         super().__init__("databricks-serving:index:ServingEndpoint", name, None, opts)
         self.grants = self._grant_execute(name, args)
@@ -132,12 +138,10 @@ class ServingEndpoint(pulumi.ComponentResource):
             description=args.description,
             budget_policy_id=args.budget_policy_id,
             tags=[databricks.ModelServingTagArgs(key=key, value=value) for key, value in sorted(args.tags.items())],
-            opts=pulumi.ResourceOptions(
-                parent=self,
-                depends_on=[*dependencies(opts), *self.grants],
+            opts=pulumi.ResourceOptions.merge(
+                main_options(self, opts, timeout=args.timeout),
                 # A new name is a new endpoint: it answers before the old one goes. The provider would delete first.
-                delete_before_replace=False,
-                custom_timeouts=pulumi.CustomTimeouts(create=args.timeout, update=args.timeout),
+                pulumi.ResourceOptions(depends_on=self.grants, delete_before_replace=False),
             ),
         )
         self.settings = self._settings(name, args)

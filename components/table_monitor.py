@@ -12,13 +12,14 @@ from dataclasses import dataclass
 import pulumi
 
 from . import databricks
-from .dependencies import dependencies
+from .arguments import Arguments
 from .monitor_apis import TIMEZONE
 from .names import ThreePartName
+from .options import main_options
 
 
 @dataclass(frozen=True, kw_only=True)
-class TableMonitorArgs:
+class TableMonitorArgs(Arguments):
     """What a `TableMonitor` is made of."""
 
     table: str
@@ -82,11 +83,9 @@ class TableMonitor(pulumi.ComponentResource):
             if args.notify_on_failure
             else None,
             # The provider marks neither as replacing; its update call goes to the new name or leaves the folder out.
-            opts=pulumi.ResourceOptions(
-                parent=self,
-                depends_on=dependencies(opts),
-                replace_on_changes=["tableName", "assetsDir"],
-                delete_before_replace=True,
+            opts=pulumi.ResourceOptions.merge(
+                main_options(self, opts),
+                pulumi.ResourceOptions(replace_on_changes=["tableName", "assetsDir"], delete_before_replace=True),
             ),
         )
         self.table = str(table)

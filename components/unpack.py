@@ -17,6 +17,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from .arguments import Arguments
 from .names import ThreePartName
 
 # Names the unpacked table gives to what the inference table says of every request.
@@ -43,7 +44,7 @@ _TYPE = re.compile(
 
 
 @dataclass(frozen=True, kw_only=True)
-class UnpackedSchema:
+class UnpackedSchema(Arguments):
     """The declared columns of an unpacked table."""
 
     record_columns: Mapping[str, str]
@@ -57,6 +58,7 @@ class UnpackedSchema:
     """The column that tells models apart. With `model_version` a request waits until the system table has it."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         typed = {f"record column {name!r}": kind for name, kind in self.record_columns.items()}
         for what, kind in {**typed, "the prediction": self.prediction_type, "the label": self.label_type}.items():
             if not _TYPE.fullmatch(kind):
@@ -99,7 +101,7 @@ class UnpackedSchema:
 
 
 @dataclass(frozen=True, kw_only=True)
-class LabelSource:
+class LabelSource(Arguments):
     """A table that knows the true values, sooner or later."""
 
     table: str
@@ -110,6 +112,7 @@ class LabelSource:
     """Its key columns, each with the column of the unpacked table that holds the same value."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         ThreePartName.parse(self.table, what="label table")
         if not self.keys:
             raise ValueError(f"labels of {self.table} have no keys; name the columns that tell whose label it is")
@@ -130,7 +133,7 @@ class LabelSource:
 
 
 @dataclass(frozen=True, kw_only=True)
-class FeatureSource:
+class FeatureSource(Arguments):
     """A feature table that knows what requests leave out, such as the columns that a monitor slices by."""
 
     table: str
@@ -145,6 +148,7 @@ class FeatureSource:
     """
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         ThreePartName.parse(self.table, what="feature table")
         if not self.keys or not self.columns:
             raise ValueError(f"features of {self.table} have no keys or no columns; name both")

@@ -14,8 +14,9 @@ from typing import Literal
 import pulumi
 
 from . import databricks
-from .dependencies import dependencies
+from .arguments import Arguments
 from .names import ThreePartName
+from .options import child_options, main_options
 
 __all__ = ["DeltaSyncArgs", "DirectAccessArgs", "RetrievalIndex", "RetrievalIndexArgs", "RetrievalIndexError"]
 
@@ -25,7 +26,7 @@ class RetrievalIndexError(ValueError):
 
 
 @dataclass(frozen=True, kw_only=True)
-class DeltaSyncArgs:
+class DeltaSyncArgs(Arguments):
     """An index that follows a Delta table, whose change data feed is on."""
 
     source_table: str
@@ -37,7 +38,7 @@ class DeltaSyncArgs:
 
 
 @dataclass(frozen=True, kw_only=True)
-class DirectAccessArgs:
+class DirectAccessArgs(Arguments):
     """An index that is written to over its API."""
 
     schema: Mapping[str, str]
@@ -45,7 +46,7 @@ class DirectAccessArgs:
 
 
 @dataclass(frozen=True, kw_only=True)
-class RetrievalIndexArgs:
+class RetrievalIndexArgs(Arguments):
     """What a `RetrievalIndex` is made of."""
 
     name: str
@@ -91,7 +92,7 @@ class RetrievalIndex(pulumi.ComponentResource):
         full_name = str(ThreePartName.parse(args.name, what="index"))
         _check(args)
         super().__init__("databricks-serving:index:RetrievalIndex", name, None, opts)
-        child = pulumi.ResourceOptions(parent=self, depends_on=dependencies(opts))
+        child = child_options(self, opts, has_main=True)
         self.endpoint = None
         if args.make_endpoint:
             self.endpoint = databricks.VectorSearchEndpoint(
@@ -114,7 +115,7 @@ class RetrievalIndex(pulumi.ComponentResource):
             index_type="DELTA_SYNC" if delta_sync else "DIRECT_ACCESS",
             delta_sync_index_spec=_delta_sync(args),
             direct_access_index_spec=_direct_access(args),
-            opts=pulumi.ResourceOptions.merge(child, first),
+            opts=pulumi.ResourceOptions.merge(main_options(self, opts), first),
         )
         self.index_name = self.index.name
         self.endpoint_name = self.index.endpoint_name

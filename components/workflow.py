@@ -10,16 +10,17 @@ from dataclasses import dataclass, field, replace
 
 import pulumi
 
-from .dependencies import dependencies
+from .arguments import Arguments
 from .job import WorkflowJob, WorkflowJobArgs
 from .job_tasks import AfterArgs, ConditionTaskArgs, TaskArgs, Work
+from .options import child_options
 
 VIOLATIONS = "all_violations_count"
 """Task value that drift detection sets: how many windows break a limit."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class MlWorkflowArgs:
+class MlWorkflowArgs(Arguments):
     """What an `MlWorkflow` is made of."""
 
     bundle: str
@@ -56,7 +57,7 @@ class MlWorkflow(pulumi.ComponentResource):
         if len(set(names)) != len(names):
             raise ValueError(f"workflow {args.bundle} has jobs of one name: {', '.join(sorted(names))}")
         super().__init__("databricks-serving:index:MlWorkflow", name, None, opts)
-        child = pulumi.ResourceOptions(parent=self, depends_on=dependencies(opts))
+        child = child_options(self, opts)
         self.jobs = {
             role: WorkflowJob(
                 f"{name}-{role}", replace(job, name=args.name_of(role), tags={**args.tags, **job.tags}), child

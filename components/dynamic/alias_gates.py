@@ -46,10 +46,10 @@ def require_gates(client: WorkspaceClient, inputs: Mapping[str, Any], *, live: s
     """
     model, version = inputs["model"], inputs["version"]
     found = list(_evidence(inputs)) if before_write else []
-    if any(known(inputs, name) for name in ("requires", "after", "promoted_from")):
+    if any(known(inputs, name) for name in ("requires", "requires_to_replace", "after", "promoted_from")):
         facts = registry_calls.version_facts(client, model, version)
         found += [
-            *_tags(inputs, facts),
+            *_tags(inputs, facts, live=live),
             *_rung_below(client, inputs, facts, live=live, before_write=before_write),
             *_promoted_from(client, inputs, facts),
         ]
@@ -87,9 +87,12 @@ def missing_tags(tags: Mapping[str, str], requires: Mapping[str, str]) -> dict[s
     return missing
 
 
-def _tags(inputs: Mapping[str, Any], facts: VersionFacts) -> Iterator[Refusal]:
+def _tags(inputs: Mapping[str, Any], facts: VersionFacts, *, live: str | None) -> Iterator[Refusal]:
     model, version = inputs["model"], inputs["version"]
     requires = known(inputs, "requires") or {}
+    # Nobody has to be better than nothing, and the way back to a version that had the alias before stays open.
+    if live is not None and not has_carried(facts.tags, model, version, inputs["alias"]):
+        requires = {**requires, **(known(inputs, "requires_to_replace") or {})}
     for tag, problem in missing_tags(facts.tags, requires).items():
         wanted = requires[tag]
         yield Refusal(

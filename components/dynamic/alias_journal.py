@@ -20,9 +20,9 @@ def journal_key(alias: str) -> str:
 
 
 def journal_entry(
-    *, model: str, by: str, live: str | None, target: str, evidence: str | None, window_ms: float
+    *, model: str, by: str, live: str | None, target: str, evidence: str | None, window_ms: float, reason: str = ""
 ) -> dict[str, Any]:
-    """One move: who, when, from where, to where, on what evidence, and how long it went unguarded."""
+    """One move: who, when, from where, to where, on what evidence, why, and how long it went unguarded."""
     return {
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
         "by": by,
@@ -32,6 +32,7 @@ def journal_entry(
         "to": target,
         "evidence": evidence or NOTHING,
         "window_ms": round(window_ms),
+        **({"reason": reason} if reason else {}),
     }
 
 

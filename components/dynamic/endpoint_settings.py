@@ -15,6 +15,7 @@ from typing import Any
 import pulumi
 from pulumi.dynamic import CheckResult, CreateResult, DiffResult, ReadResult, Resource, UpdateResult
 
+from ..arguments import Arguments
 from .errors import AbsentError, asking
 from .provider import Props, WorkspaceProvider, changed, guarded, known, without_provider
 
@@ -109,7 +110,7 @@ class EndpointSettingsProvider(WorkspaceProvider):
 
 
 @dataclass(frozen=True, kw_only=True)
-class EndpointSettingsArgs:
+class EndpointSettingsArgs(Arguments):
     """What an `EndpointSettings` is made of."""
 
     endpoint_name: pulumi.Input[str]

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import pulumi
 from pulumi.dynamic import CheckFailure, CheckResult, CreateResult, DiffResult, ReadResult, Resource, UpdateResult
 
+from ..arguments import Arguments
 from .errors import AbsentError, ProviderError, asking
 from .provider import Props, WorkspaceProvider, changed, guarded, known, without_provider
 from .waiting import wait_for
@@ -134,7 +135,7 @@ def _result(run: Run) -> str:
 
 
 @dataclass(frozen=True, kw_only=True)
-class JobRunArgs:
+class JobRunArgs(Arguments):
     """What a `JobRun` is made of."""
 
     job_id: pulumi.Input[str]

@@ -15,6 +15,7 @@ from typing import Any, Literal
 import pulumi
 from pulumi.dynamic import CheckFailure, CheckResult, CreateResult, DiffResult, ReadResult, Resource, UpdateResult
 
+from ..arguments import Arguments
 from ..names import InvalidNameError, check_endpoint_name
 from . import engine
 from .errors import AbsentError, ProviderError
@@ -202,7 +203,7 @@ def _told(figures: LookupFigures, target_ms: float, moment: str) -> Props:
 
 
 @dataclass(frozen=True, kw_only=True)
-class LookupLatencyArgs:
+class LookupLatencyArgs(Arguments):
     """What a `LookupLatency` is made of."""
 
     endpoint_name: pulumi.Input[str]

@@ -22,6 +22,7 @@ from pulumi.dynamic import (
     UpdateResult,
 )
 
+from ..arguments import Arguments
 from ..names import InvalidNameError, ThreePartName, check_alias, check_version
 from . import engine, registry_calls
 from .alias_gates import require_gates
@@ -193,7 +194,13 @@ class ModelAliasProvider(WorkspaceProvider):
         registry_calls.point_alias(self.client, model, alias, target, self.clock)
         window_ms = (self.clock.now() - started) * 1000
         entry = journal_entry(
-            model=model, by=by, live=live, target=target, evidence=inputs.get("evidence"), window_ms=window_ms
+            model=model,
+            by=by,
+            live=live,
+            target=target,
+            evidence=inputs.get("evidence"),
+            window_ms=window_ms,
+            reason=inputs.get("reason") or NOTHING,
         )
         self._tag(model, alias, target, entry)
         return {
@@ -247,7 +254,7 @@ _RULES: Mapping[str, Callable[[Any], Any]] = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class ModelAliasArgs:
+class ModelAliasArgs(Arguments):
     """What a `ModelAlias` is made of."""
 
     model: pulumi.Input[str]
@@ -265,6 +272,11 @@ class ModelAliasArgs:
     the proof."""
     requires: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)
     """Tags that the version must have before the alias moves to it: name to value, an empty text for any value."""
+    requires_to_replace: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)
+    """Further tags, for a version that takes the alias from another one: what a comparison of the two has shown. Not asked
+    of the first version ever, nor of one that had the alias before."""
+    reason: pulumi.Input[str] | None = None
+    """Why the alias is moved, in a few words, for the journal. Changing it alone moves nothing."""
     require_evidence: bool = False
     """Whether `evidence` must be a digest when the alias moves."""
     after: pulumi.Input[str] | None = None
@@ -301,7 +313,7 @@ class ModelAlias(Resource, module="serving", name="ModelAlias"):
     """What proved the version when it was moved."""
     journal: pulumi.Output[list[dict[str, Any]]]
     """The last moves by this stack, oldest first: at, by, model, from, to, evidence, window_ms (from the
-    last look at the alias until its new place is read back)."""
+    last look at the alias until its new place is read back), and reason where one was given."""
 
     def __init__(self, name: str, args: ModelAliasArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         props: Props = {
@@ -311,6 +323,8 @@ class ModelAlias(Resource, module="serving", name="ModelAlias"):
             "expected_version": args.expected_version,
             "evidence": args.evidence,
             "requires": dict(args.requires),
+            "requires_to_replace": dict(args.requires_to_replace),
+            "reason": args.reason,
             "require_evidence": args.require_evidence,
             "after": args.after,
             "after_version": args.after_version,

@@ -22,6 +22,7 @@ from pulumi.dynamic import (
     UpdateResult,
 )
 
+from ..arguments import Arguments
 from ..names import InvalidNameError, ThreePartName
 from . import engine, lag, publication
 from .errors import AbsentError, PartlyMadeError, ProviderError, WorkspaceError
@@ -309,7 +310,7 @@ class PublishedTableProvider(WorkspaceProvider):
 
 
 @dataclass(frozen=True, kw_only=True)
-class PublishedTableArgs:
+class PublishedTableArgs(Arguments):
     """What a `PublishedTable` is made of. Everything but the two durations makes another publication when it
     changes."""
 
@@ -335,7 +336,7 @@ class PublishedTableArgs:
     """How old the newest commit may be that the copy holds when a deployment goes on; any age when left out."""
     max_lag_seconds: float | None = None
     """How far the copy may be behind the source's newest commit when a deployment goes on; any lag when left out."""
-    warehouse_id: str | None = None
+    warehouse_id: pulumi.Input[str] | None = None
     """SQL warehouse that reads the source's newest commit; with `max_lag_seconds`."""
     triggers: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)
     """Whatever says that the source has moved on, for example the model version trained on it: a change syncs again

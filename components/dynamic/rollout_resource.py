@@ -9,6 +9,7 @@ from typing import Any, Literal
 import pulumi
 from pulumi.dynamic import Resource
 
+from ..arguments import Arguments
 from ..release.plan import Plan
 from .provider import Props
 from .rollout import TrafficRolloutProvider
@@ -18,7 +19,7 @@ PROVIDER_VERSION = "1"
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrafficRolloutArgs:
+class TrafficRolloutArgs(Arguments):
     """What a `TrafficRollout` is made of."""
 
     endpoint_name: pulumi.Input[str]

@@ -9,6 +9,7 @@ from typing import Any
 import pulumi
 from pulumi.dynamic import Resource
 
+from ..arguments import Arguments
 from .provider import Props
 from .smoke_ask import RETRIED_STATUSES
 from .smoke_golden import TOLERANCE
@@ -17,7 +18,7 @@ from .smoke_suite import SmokeCase, expectation_text, payload_text
 
 
 @dataclass(frozen=True, kw_only=True)
-class GoldenQuery:
+class GoldenQuery(Arguments):
     """Golden rows from a table: read when the suite runs."""
 
     name: str
@@ -36,7 +37,7 @@ class GoldenQuery:
 
 
 @dataclass(frozen=True, kw_only=True)
-class SmokeQueryArgs:
+class SmokeQueryArgs(Arguments):
     """What a `SmokeQuery` is made of."""
 
     endpoint_name: pulumi.Input[str]

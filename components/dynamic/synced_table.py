@@ -15,6 +15,7 @@ from typing import Literal
 import pulumi
 from pulumi.dynamic import Resource
 
+from ..arguments import Arguments
 from . import engine
 from .errors import AbsentError, WorkspaceError, asking
 from .provider import Props, guarded
@@ -52,7 +53,7 @@ class SyncedTableProvider(PublishedTableProvider):
 
 
 @dataclass(frozen=True, kw_only=True)
-class SyncedTableArgs:
+class SyncedTableArgs(Arguments):
     """What a `SyncedTable` is made of."""
 
     source_table: pulumi.Input[str]
@@ -75,7 +76,7 @@ class SyncedTableArgs:
     """How old the newest commit may be that the copy holds when a deployment goes on; any age when left out."""
     max_lag_seconds: float | None = None
     """How far the copy may be behind the source's newest commit when a deployment goes on; any lag when left out."""
-    warehouse_id: str | None = None
+    warehouse_id: pulumi.Input[str] | None = None
     """SQL warehouse that reads the source's newest commit; with `max_lag_seconds`."""
     triggers: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)
     """Whatever says that the source has moved on: a change syncs again and waits."""

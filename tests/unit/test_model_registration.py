@@ -45,7 +45,8 @@ def test_without_grants_and_experiment_there_is_the_model_alone() -> None:
     [
         ({"model": "ml.rag"}, "2 parts instead of three"),
         ({"comment": " "}, "has no comment"),
-        ({"grants": {"grp": ["SELECT"]}}, "grant of SELECT to grp"),
+        ({"grants": {"grp": ["SELECT"]}}, r"grants\['grp'\]\[0\] is 'SELECT'; use one of 'EXECUTE'"),
+        ({"experiment": "rag"}, "experiment 'rag' of model .* is no workspace path"),
     ],
 )
 def test_a_broken_rule_is_refused_before_anything_is_registered(changes: dict[str, Any], message: str) -> None:

@@ -137,7 +137,7 @@ def test_every_provider_takes_its_own_block(provider: str) -> None:
     ("changes", "message"),
     [
         ({"provider": "acme"}, "use one of ai21labs"),
-        ({"task": "chat"}, "llm/v1/chat"),
+        ({"task": "chat"}, "task is 'chat'; use one of 'llm/v1/chat'"),
         ({"settings": {"openai_api_key": "sk-123"}}, "secret scope"),
         ({"settings": {"openai_api_key_plaintext": "sk-123"}}, "openai_api_key with a reference"),
         ({"settings": {"colour": "blue"}}, "openai has"),
@@ -147,7 +147,7 @@ def test_every_provider_takes_its_own_block(provider: str) -> None:
 def test_an_external_model_without_its_due_is_refused_and_no_key_is_repeated(
     changes: dict[str, Any], message: str
 ) -> None:
-    with pytest.raises(ServedEntityError, match=message) as refused:
+    with pytest.raises(ValueError, match=message) as refused:
         external(**changes)
     assert "sk-123" not in str(refused.value)
 

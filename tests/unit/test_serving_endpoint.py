@@ -142,7 +142,7 @@ def test_a_broken_split_has_an_error_type_of_its_own() -> None:
 def test_depends_on_that_is_no_resource_is_refused() -> None:
     def broken() -> None:
         options = pulumi.ResourceOptions(depends_on=pulumi.Output.from_input([]))
-        with pytest.raises(TypeError, match="pass the resources themselves"):
+        with pytest.raises(TypeError, match="pass a list of them"):
             ServingEndpoint("fare", args(), options)
 
     record(broken)
