@@ -10,6 +10,9 @@ from ..names import ThreePartName, check_alias, check_version
 from .fields import Filled, Section, Version
 from .rules import rule
 
+#: A journal entry becomes the value of a tag, which is limited.
+LONGEST_REASON = 200
+
 
 class AliasPromotionConfig(Section):
     """What has to hold before one managed alias moves, and what becomes of it."""
@@ -28,6 +31,16 @@ class AliasPromotionConfig(Section):
             "takes any value."
         ),
     )
+    requires_to_replace: dict[str, str] = Field(
+        default_factory=dict,
+        description=(
+            "Further tags, for a version that takes the alias from another one, for example `{ab_result: passed}`: not "
+            "asked of the first version ever, nor of one that had the alias before."
+        ),
+    )
+    reason: Filled | None = Field(
+        default=None, description=f"Why the alias is moved, for its journal; at most {LONGEST_REASON} characters."
+    )
     bootstrap: bool = Field(
         default=False, description="Lets the alias skip the rung below on model.ladder while it points to nothing."
     )
@@ -40,7 +53,16 @@ class AliasPromotionConfig(Section):
     def _number(cls, value: str | None) -> str | None:
         return value if value is None else check_version(value)
 
-    @field_validator("requires")
+    @field_validator("reason")
+    @classmethod
+    def _short(cls, value: str | None) -> str | None:
+        if value is not None and len(value) > LONGEST_REASON:
+            raise ValueError(
+                f"is {len(value)} characters long; say it in {LONGEST_REASON}, or name where it is written"
+            )
+        return value
+
+    @field_validator("requires", "requires_to_replace")
     @classmethod
     def _tags(cls, value: dict[str, str]) -> dict[str, str]:
         if any(not tag.strip() for tag in value):

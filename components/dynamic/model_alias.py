@@ -273,8 +273,8 @@ class ModelAliasArgs(Arguments):
     requires: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)
     """Tags that the version must have before the alias moves to it: name to value, an empty text for any value."""
     requires_to_replace: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)
-    """Further tags, for a version that takes the alias from another one: what a comparison of the two has shown. Not asked
-    of the first version ever, nor of one that had the alias before."""
+    """Further tags, for a version that takes the alias from another one: what a comparison of the two has shown. Not
+    asked of the first version ever, nor of one that had the alias before."""
     reason: pulumi.Input[str] | None = None
     """Why the alias is moved, in a few words, for the journal. Changing it alone moves nothing."""
     require_evidence: bool = False

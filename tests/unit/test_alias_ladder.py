@@ -78,6 +78,8 @@ def test_the_resources_carry_the_conditions_and_the_rung_below() -> None:
         "production": {
             "expectedVersion": "13",
             "requires": {"approved_by": "", "validation": "passed"},
+            "requiresToReplace": {"ab_result": "passed"},
+            "reason": "fewer errors at night",
             "bootstrap": True,
             "onDelete": "restore_previous",
         }
@@ -104,6 +106,9 @@ def test_the_resources_carry_the_conditions_and_the_rung_below() -> None:
     assert (champion["on_delete"], production["on_delete"]) == ("keep", "restore_previous")
     assert production["expected_version"] == "13"
     assert production["requires"] == {"approved_by": "", "validation": "passed"}
+    assert production["requires_to_replace"] == {"ab_result": "passed"}
+    assert production["reason"] == "fewer errors at night"
+    assert "reason" not in champion
     assert production["bootstrap"] is True
     assert production["promoted_from"] == {
         "model": "staging.taxi.fares",
@@ -124,6 +129,8 @@ def test_the_resources_carry_the_conditions_and_the_rung_below() -> None:
         ({"promotion": {"chmapion": {}}}, "chmapion, which this stack does not manage"),
         ({"promotion": {"champion": {"expectedVersion": "x"}}}, "whole number"),
         ({"promotion": {"champion": {"requires": {" ": "x"}}}}, "empty key"),
+        ({"promotion": {"champion": {"requiresToReplace": {"": "x"}}}}, "empty key"),
+        ({"promotion": {"champion": {"reason": "x" * 201}}}, "201 characters long; say it in 200"),
         ({"promotion": {"champion": {"onDelete": "drop"}}}, "restore_previous"),
         ({"promotedFrom": {"model": "staging.taxi.fares"}}, "exactly one of `alias` and `version`"),
         ({"promotedFrom": {"model": "staging.taxi.fares", "alias": "a", "version": "1"}}, "exactly one"),

@@ -155,7 +155,7 @@ def test_an_unchanged_resource_is_not_compared_with_the_workspace(aliases: Model
 
 
 def test_create_sets_the_alias_and_tells_who_when_from_to_and_why(aliases: ModelAliasProvider, stub: RestStub) -> None:
-    result = aliases.create(inputs(evidence="sha256:abc"))
+    result = aliases.create(inputs(evidence="sha256:abc", reason="new zones, CAB-12"))
     outs = result.outs or {}
     assert result.id == f"{MODEL}@{ALIAS}"
     assert live(stub) == 17
@@ -166,6 +166,7 @@ def test_create_sets_the_alias_and_tells_who_when_from_to_and_why(aliases: Model
         "deployer@example.com",
         "sha256:abc",
     )
+    assert entry["reason"] == "new zones, CAB-12"
     assert (outs["previous_version"], outs["promoted_by"], outs["promoted_at"]) == (
         "",
         "deployer@example.com",

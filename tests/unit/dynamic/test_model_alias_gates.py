@@ -85,6 +85,32 @@ def test_a_tag_of_another_value_refuses_the_move_and_says_how_to_set_it(
     )
 
 
+def test_a_version_has_to_win_an_alias_from_another_one_and_not_from_nobody(
+    aliases: ModelAliasProvider, stub: RestStub
+) -> None:
+    won = {"requires_to_replace": {"ab_result": "passed"}}
+    refused_everywhere(
+        aliases, stub, "it has no tag ab_result, expected 'passed'", "'17', 'ab_result', 'passed'", **won
+    )
+    tag(stub, "17", ab_result="inconclusive")
+    refused_everywhere(aliases, stub, "tag ab_result is 'inconclusive', expected 'passed'", **won)
+    tag(stub, "17", ab_result="passed")
+    passes(aliases, stub, **won)
+    # Back to the version before, which never won against anybody: it had the alias already.
+    tag(stub, "16", **{f"promoted_{ALIAS}": json.dumps({"model": MODEL, "to": "16"})})
+    back = inputs("16", **won)
+    assert aliases.diff("id", in_state("17"), back).changes
+    aliases.update("id", in_state("17"), back)
+    assert live(stub) == 16
+
+
+def test_the_first_version_of_an_alias_is_compared_with_nobody(aliases: ModelAliasProvider, stub: RestStub) -> None:
+    new = inputs("17", requires_to_replace={"ab_result": "passed"})
+    assert reasons(aliases, new) == {}
+    aliases.create(new)
+    assert live(stub) == 17
+
+
 def test_all_closed_gates_are_told_at_once(aliases: ModelAliasProvider, stub: RestStub) -> None:
     refused_everywhere(
         aliases,
