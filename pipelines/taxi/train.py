@@ -10,13 +10,12 @@ from mlflow.models.model import ModelInfo
 from sklearn.ensemble import RandomForestRegressor
 from sklearn.linear_model import LinearRegression
 
-from pipelines.errors import PipelineError
 from pipelines.feature_model import FeatureLookup, FeatureSpec, Input, log_feature_model, request_frame
 from pipelines.sql import Result, SqlRunner
 from pipelines.taxi.features import DROPOFF, PICKUP, statement
 from pipelines.taxi.metrics import FareError, fare_error
 from pipelines.taxi.parameters import Parameters, packages
-from pipelines.taxi.split import by_time, cut_time
+from pipelines.taxi.split import for_training
 
 MODEL_NAME: Final = "taxi_fare_regressor"
 LABEL: Final = "fare_amount"
@@ -29,7 +28,14 @@ INPUTS: Final = (
     Input(name="dropoff_zip", data_type="int", include=False),
     Input(name="rounded_dropoff_datetime", data_type="timestamp", include=False),
 )
-_MINIMUM_TRIPS: Final = 50
+BASELINE: Final = "taxi_fare_regressor_baseline"
+# Of the table of unpacked requests, less what only a request has.
+BASELINE_COLUMNS: Final = {
+    "inference_timestamp": "timestamp",
+    **{column.name: column.data_type for column in INPUTS},
+    "prediction": "double",
+    LABEL: "double",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,10 +45,15 @@ class Trained:
     model: RandomForestRegressor
     cut: pd.Timestamp
     train_rows: int
-    held_out_rows: int
+    held_out: pd.DataFrame
+    """The later trips, with a column `prediction`."""
     error: FareError
     baseline: FareError
     example: pd.DataFrame
+
+    @property
+    def held_out_rows(self) -> int:
+        return len(self.held_out)
 
 
 def feature_spec(schema: str, table_ids: Mapping[str, str]) -> FeatureSpec:
@@ -76,13 +87,7 @@ def train(trips: pd.DataFrame, spec: FeatureSpec, parameters: Parameters) -> Tra
 
     Raises PipelineError when there are too few trips on either side of the cut to say anything.
     """
-    cut = cut_time(trips[TIME])
-    seen, held_out = by_time(trips, TIME, cut)
-    if min(len(seen), len(held_out)) < _MINIMUM_TRIPS:
-        raise PipelineError(
-            f"{len(seen)} trips before {cut} and {len(held_out)} from then on are too few to train and judge a model "
-            f"(at least {_MINIMUM_TRIPS} each). Give trips over a longer time."
-        )
+    cut, seen, held_out = for_training(trips, TIME)
     columns = spec.model_columns
     model = RandomForestRegressor(
         n_estimators=parameters.n_estimators,
@@ -92,15 +97,21 @@ def train(trips: pd.DataFrame, spec: FeatureSpec, parameters: Parameters) -> Tra
     )
     model.fit(seen[columns], seen[LABEL])
     line = LinearRegression().fit(seen[["trip_distance"]], seen[LABEL])
+    predicted = model.predict(held_out[columns])
     return Trained(
         model=model,
         cut=cut,
         train_rows=len(seen),
-        held_out_rows=len(held_out),
-        error=fare_error(held_out[LABEL], model.predict(held_out[columns])),
+        held_out=held_out.assign(prediction=predicted),
+        error=fare_error(held_out[LABEL], predicted),
         baseline=fare_error(held_out[LABEL], line.predict(held_out[["trip_distance"]])),
         example=request_frame(held_out.head(1), INPUTS),
     )
+
+
+def baseline(trained: Trained) -> pd.DataFrame:
+    """What a monitor compares requests with: the trips that the model has not seen, as they would have been asked."""
+    return trained.held_out.assign(inference_timestamp=trained.held_out[TIME])
 
 
 def log(

@@ -10,11 +10,10 @@ from sklearn.ensemble import RandomForestRegressor
 from sklearn.linear_model import LinearRegression
 from sklearn.pipeline import Pipeline
 
-from pipelines.errors import PipelineError
 from pipelines.feature_model import FeatureLookup, FeatureSpec, Input, request_frame
 from pipelines.sql import Result, SqlRunner
 from pipelines.taxi.parameters import Parameters
-from pipelines.taxi.split import by_time, cut_time
+from pipelines.taxi.split import for_training
 from pipelines.taxi_e2e import transform
 from pipelines.taxi_e2e.custom_metrics import FareQuality, fare_quality
 from pipelines.taxi_e2e.feature_step import FEATURE_TABLES
@@ -29,7 +28,6 @@ INPUTS: Final = (
     Input(name="pickup_location_id", data_type="int", include=False),
     Input(name="dropoff_location_id", data_type="int", include=False),
 )
-_MINIMUM_TRIPS: Final = 50
 
 # The process that serves a model has the packages of its environment, and not this project.
 cloudpickle.register_pickle_by_value(transform)
@@ -82,13 +80,7 @@ def train(trips: pd.DataFrame, spec: FeatureSpec, parameters: Parameters) -> Tra
 
     Raises PipelineError when there are too few trips on either side of the cut to say anything.
     """
-    cut = cut_time(trips[TIME])
-    seen, held_out = by_time(trips, TIME, cut)
-    if min(len(seen), len(held_out)) < _MINIMUM_TRIPS:
-        raise PipelineError(
-            f"{len(seen)} trips before {cut} and {len(held_out)} from then on are too few to train and judge a model "
-            f"(at least {_MINIMUM_TRIPS} each). Give trips over a longer time."
-        )
+    cut, seen, held_out = for_training(trips, TIME)
     model = _unfitted(parameters).fit(seen[spec.model_columns], seen[LABEL])
     predicted = model.predict(held_out[spec.model_columns])
     line = LinearRegression().fit(seen[[transform.DISTANCE]], seen[LABEL])
