@@ -1,7 +1,7 @@
 """`python -m bench.false_triggers`: how often detection would retrain a model for nothing.
 
 Days of the sample customers without any drift, in memory: what a monitor would say of each window, slice and version is
-computed with numpy, and judged by the job's own code. The real loop is `bench.churn_days`; this is many years of it.
+computed with numpy, and judged by the job's own code. The real loop is `examples.churn.days`; this is many years of it.
 """
 
 from __future__ import annotations

@@ -17,8 +17,8 @@ import pytest
 from mlflow import MlflowClient
 from sklearn.metrics import f1_score
 
-from bench.churn_days import LABEL_DAYS, ChurnDays
 from components.outputs import StackOutputs
+from examples.churn.days import LABEL_DAYS, ChurnDays
 from pipelines.churn.drift_detection import judge
 from pipelines.churn.drift_job import read_metrics
 from pipelines.churn.drift_parameters import policy_of, start_of

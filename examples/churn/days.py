@@ -1,7 +1,7 @@
 """Days in the life of the churn stack, on the embedded workspace: its clock moves, customers are asked about, labels
 arrive late, and what the stack has scheduled happens.
 
-`python -m bench.churn_days --help` lives them on a deployed stack (`make up PROJECT=churn`), one line a day.
+`python -m examples.churn.days --help` lives them on a deployed stack (`make up PROJECT=churn`), one line a day.
 """
 
 from __future__ import annotations
@@ -258,7 +258,7 @@ class ChurnDays:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Live the days, a line each; then what was decided."""
     parser = argparse.ArgumentParser(
-        prog="python -m bench.churn_days",
+        prog="python -m examples.churn.days",
         description="Days on a deployed churn stack; the shell of `make -s env` names the workspace. Its clock moves.",
     )
     parser.add_argument("--days", type=int, default=14)
