@@ -1,15 +1,18 @@
-"""What a stack's endpoints and online store cost an hour at list price, known before anything is made. Pure.
+"""What a stack's endpoints and stores cost an hour at list price, known before anything is made. Pure.
 
-Databricks bills custom-model endpoints for the concurrency that is provisioned: 1 DBU an hour for each request at a
-time on CPU. So an entity has a floor (its lowest provisioned concurrency), a ceiling (its highest), and at rest either
-nothing (scale to zero) or the floor. Prices are those of `RATES`, in US dollars before any discount; regions and
-contracts differ. What no rate is known for is named and left out of the sums, never guessed.
+Databricks bills custom-model endpoints for the concurrency that is provisioned: on CPU 1 DBU an hour for each request
+at a time, on GPUs a rate for each replica. So an entity has a floor (its lowest provisioned concurrency), a ceiling
+(its highest), and at rest either nothing (scale to zero) or the floor. Prices are those of `RATES`, in US dollars
+before any discount; regions and contracts differ. What no rate is known for is named and left out of the sums, never
+guessed.
+Not in it at all: jobs, monitors, SQL, storage and tokens, which are billed by what is done and not by the hour.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 from .served_entity import (
     CONCURRENCY_STEP,
@@ -22,6 +25,8 @@ from .served_entity import (
 
 RATES_AS_OF = "2026-11"
 HOURS_A_MONTH = 730
+VectorSearchType = Literal["STANDARD", "STORAGE_OPTIMIZED"]
+_SEARCH = "vector search"
 _CONCURRENCY: Mapping[str, tuple[int, int]] = {"Small": (4, 4), "Medium": (8, 16), "Large": (16, 64)}
 
 
@@ -34,11 +39,22 @@ class Rate:
     source: str
 
 
+_CONSUMPTION = "documentation: Serverless DBU consumption by SKU (Azure), as public calculators quote it in 2026-04"
+_CALCULATORS = "Databricks' pricing page of Model Serving (AWS), as public calculators quote it in 2026-04"
+
 RATES: Mapping[str, Rate] = {
     "CPU": Rate(
         1.0,
         "DBU an hour for each request at a time",
         "Databricks' pricing model of Model Serving: CPU concurrency; third-party guide of 2025",
+    ),
+    "GPU_SMALL": Rate(10.48, "DBU an hour for a replica (T4)", _CONSUMPTION),
+    "GPU_MEDIUM": Rate(20.0, "DBU an hour for a replica (A10G)", _CALCULATORS),
+    "MULTIGPU_MEDIUM": Rate(112.0, "DBU an hour for a replica (four A10G)", _CALCULATORS),
+    "GPU_LARGE": Rate(78.6, "DBU an hour for a replica (A100 of 80 GB)", _CONSUMPTION),
+    "vector_search_STANDARD": Rate(4.0, "DBU an hour for each 2 million vectors of 768 numbers", _CONSUMPTION),
+    "vector_search_STORAGE_OPTIMIZED": Rate(
+        18.29, "DBU an hour for each 64 million vectors of 768 numbers", _CONSUMPTION
     ),
     "dbu": Rate(0.07, "USD a DBU", "list price of Model Serving, AWS US regions, third-party guide updated 2026-04"),
     "launch": Rate(
@@ -68,12 +84,20 @@ class CostLine:
 
 
 @dataclass(frozen=True, kw_only=True)
+class StoreLine:
+    """A store: USD an hour at its floor, which it costs whether anybody asks or not, and at its ceiling."""
+
+    what: str
+    floor: float
+    ceiling: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class Estimate:
     """The cost of a stack."""
 
     lines: Sequence[CostLine]
-    online_store_usd: float
-    """USD an hour for the online store, whether anybody asks or not."""
+    stores: Sequence[StoreLine]
     launches_cost: bool
     """Whether an entity can scale to zero, so that waking it is billed."""
     dbu_usd: float = field(default=RATES["dbu"].value)
@@ -84,8 +108,9 @@ class Estimate:
         return float(sum(value for value in values if value is not None))
 
     def usd(self, which: str) -> float:
-        """US dollars an hour, the online store included."""
-        return round(self.dbu(which) * self.dbu_usd + self.online_store_usd, 4)
+        """US dollars an hour, stores included."""
+        stores = sum(store.ceiling if which == "ceiling" else store.floor for store in self.stores)
+        return round(self.dbu(which) * self.dbu_usd + stores, 4)
 
     @property
     def unknown(self) -> list[str]:
@@ -107,8 +132,11 @@ class Estimate:
         width = max(len(row[0]) for row in rows)
         lines = [f"{name:<{width}}  {rest:>9} {floor:>9} {ceiling:>9}" for name, rest, floor, ceiling in rows]
         notes = [f"cost at list price ({RATES_AS_OF}; components/cost.py has the rates and their sources)", *lines]
-        if self.online_store_usd:
-            notes.append(f"the online store's {self.online_store_usd:.3f} USD an hour are in all three columns")
+        for store in self.stores:
+            most = f" to {store.ceiling:.3f}" if store.ceiling != store.floor else ""
+            notes.append(f"the {store.what}'s {store.floor:.3f}{most} USD an hour are in all three columns")
+        if any(line.what.startswith(_SEARCH) for line in self.lines):
+            notes.append("a vector search endpoint grows by itself, a unit at a time, and does not shrink")
         if self.launches_cost:
             notes.append(f"waking from zero: {RATES['launch'].value:.2f} USD each, at most two an hour")
         if self.unknown:
@@ -132,21 +160,33 @@ def estimate(
     *,
     capacity: str | None = None,
     read_replicas: int = 0,
+    lakebase_cu: tuple[float, float] | None = None,
+    vector_search: Iterable[VectorSearchType] = (),
     dbu_per_hour: Mapping[WorkloadType, float] | None = None,
 ) -> Estimate:
-    """The cost of these entities and of an online store.
+    """The cost of these entities, of the stores behind them and of the vector search endpoints that they ask.
 
     Args:
         entities: all that are declared, also those at 0 %: they run.
         capacity: of the online store, `CU_1` to `CU_8`; None where there is none.
         read_replicas: of the online store, each as large as the store.
-        dbu_per_hour: DBU an hour of one replica, by workload type, for types that `RATES` does not have.
+        lakebase_cu: least and most compute units of a Lakebase project; None where there is none.
+        vector_search: type of each vector search endpoint. Each is counted with one unit, the least.
+        dbu_per_hour: DBU an hour of one replica, by workload type: for types that `RATES` does not have, and in place
+            of what it has.
     """
     entities = list(entities)
-    units = int(capacity.removeprefix("CU_")) * (1 + read_replicas) if capacity else 0
+    units = [int(capacity.removeprefix("CU_")) * (1 + read_replicas)] * 2 if capacity else []
+    unit_usd = RATES["online_store_cu"].value
     return Estimate(
-        lines=[_line(entity, dbu_per_hour or {}) for entity in entities],
-        online_store_usd=round(units * RATES["online_store_cu"].value, 4),
+        lines=[*(_line(entity, dbu_per_hour or {}) for entity in entities), *map(_search_line, vector_search)],
+        stores=[
+            StoreLine(what=what, floor=round(least * unit_usd, 4), ceiling=round(most * unit_usd, 4))
+            for what, (least, most) in (
+                *((("online store", units),) if units else ()),
+                *((("Lakebase project", lakebase_cu),) if lakebase_cu else ()),
+            )
+        ],
         launches_cost=any(isinstance(entity, ServedEntityArgs) and entity.scale_to_zero_enabled for entity in entities),
     )
 
@@ -160,14 +200,21 @@ def _line(entity: AnyServedEntity, given: Mapping[WorkloadType, float]) -> CostL
         return CostLine(what=what, at_rest=None, floor=None, ceiling=None)
     what = f"{entity.entity_name} ({entity.workload_type})"
     low, high = _concurrency(entity)
-    if entity.workload_type in given:
+    rate = RATES.get(entity.workload_type)
+    a_replica = given.get(entity.workload_type, rate.value if rate and entity.workload_type != "CPU" else None)
+    if a_replica is not None:
         # A replica takes four requests at a time: the step of provisioned concurrency.
-        floor, ceiling = (given[entity.workload_type] * (number // CONCURRENCY_STEP) for number in (low, high))
-    elif entity.workload_type in RATES:
-        floor, ceiling = low * RATES[entity.workload_type].value, high * RATES[entity.workload_type].value
+        floor, ceiling = (a_replica * (number // CONCURRENCY_STEP) for number in (low, high))
+    elif rate is not None:
+        floor, ceiling = low * rate.value, high * rate.value
     else:
         return CostLine(what=what, at_rest=None, floor=None, ceiling=None)
     return CostLine(what=what, at_rest=0.0 if entity.scale_to_zero_enabled else floor, floor=floor, ceiling=ceiling)
+
+
+def _search_line(kind: VectorSearchType) -> CostLine:
+    unit = RATES[f"vector_search_{kind}"].value
+    return CostLine(what=f"{_SEARCH} ({kind}, one unit)", at_rest=unit, floor=unit, ceiling=unit)
 
 
 def _concurrency(entity: ServedEntityArgs) -> tuple[int, int]:

@@ -41,18 +41,52 @@ def test_an_entity_at_no_traffic_costs_like_any_other() -> None:
 
 
 def test_the_online_store_counts_with_its_replicas_at_all_times() -> None:
-    cost = estimate([], capacity="CU_2", read_replicas=1)
-    assert cost.usd("at_rest") == cost.usd("ceiling") == round(4 * RATES["online_store_cu"].value, 4)
+    for capacity, replicas, units in (("CU_1", 0, 1), ("CU_2", 1, 4), ("CU_4", 0, 4), ("CU_8", 2, 24)):
+        cost = estimate([], capacity=capacity, read_replicas=replicas)
+        assert cost.usd("at_rest") == cost.usd("ceiling") == round(units * RATES["online_store_cu"].value, 4)
 
 
 def test_what_has_no_rate_is_named_and_in_no_sum() -> None:
     throughput = FoundationModelArgs(
         model="system.ai.llama", version="1", traffic_percentage=0, max_provisioned_throughput=100
     )
-    cost = estimate([model(), model(version="2", workload_type="GPU_SMALL"), throughput])
+    cost = estimate([model(), model(version="2", workload_type="GPU_XLARGE"), throughput])
     assert cost.dbu("ceiling") == 4
-    assert cost.unknown == ["rag-2 (GPU_SMALL)", "llama-1 (tokens per second)"]
-    assert "no rate is known for rag-2 (GPU_SMALL), llama-1 (tokens per second)" in cost.text()
+    assert cost.unknown == ["rag-2 (GPU_XLARGE)", "llama-1 (tokens per second)"]
+    assert "no rate is known for rag-2 (GPU_XLARGE), llama-1 (tokens per second)" in cost.text()
+
+
+@pytest.mark.parametrize(
+    ("changes", "floor", "ceiling"),
+    [
+        ({"workload_type": "GPU_SMALL"}, 10.48, 10.48),
+        ({"workload_type": "GPU_MEDIUM", "workload_size": "Medium"}, 40, 80),
+        ({"workload_type": "MULTIGPU_MEDIUM"}, 112, 112),
+        (
+            {"workload_type": "GPU_LARGE", "min_provisioned_concurrency": 4, "max_provisioned_concurrency": 12},
+            78.6,
+            235.8,
+        ),
+    ],
+)
+def test_a_gpu_entity_costs_by_the_replica_of_four_requests(
+    changes: dict[str, Any], floor: float, ceiling: float
+) -> None:
+    cost = estimate([model(**changes)])
+    assert (cost.dbu("floor"), round(cost.dbu("ceiling"), 6), cost.unknown) == (floor, ceiling, [])
+
+
+def test_a_lakebase_project_costs_between_its_least_and_its_most_units() -> None:
+    cost = estimate([], lakebase_cu=(0.5, 4))
+    assert (cost.usd("at_rest"), cost.usd("floor"), cost.usd("ceiling")) == (0.0555, 0.0555, 0.444)
+    assert "the Lakebase project's 0.056 to 0.444 USD an hour" in cost.text()
+
+
+def test_a_vector_search_endpoint_costs_at_all_times_and_grows_by_itself() -> None:
+    cost = estimate([model(scale_to_zero_enabled=True)], vector_search=["STANDARD", "STORAGE_OPTIMIZED"])
+    assert (cost.dbu("at_rest"), cost.dbu("floor")) == (22.29, 26.29)
+    assert "grows by itself" in cost.text()
+    assert "grows by itself" not in estimate([model()]).text()
 
 
 def test_a_rate_of_the_stack_file_is_for_one_replica() -> None:
