@@ -8,6 +8,7 @@ from databricks.sdk import WorkspaceClient
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
+from pipelines.baseline import replace_baseline
 from pipelines.catalog import declared_table
 from pipelines.errors import PipelineError
 from pipelines.progress import Progress
@@ -51,6 +52,8 @@ def make_model(
     except MlflowException as error:
         raise PipelineError(f"MLflow could not log or register {request.model}: {error}") from error
     progress.say("registered", f"{request.model} version {version.version}, run {active.info.run_id}")
+    rows = replace_baseline(warehouse, train.BASELINE, train.BASELINE_COLUMNS, train.baseline(trained))
+    progress.say("baseline", f"{rows} trips in {request.full_schema}.{train.BASELINE}")
     return str(version.version)
 
 

@@ -8,17 +8,26 @@ import pandas as pd
 from databricks.sdk import WorkspaceClient
 from sklearn.linear_model import LinearRegression
 
+from pipelines.baseline import replace_baseline
 from pipelines.errors import PipelineError
 from pipelines.progress import Progress
 from pipelines.taxi.split import by_time, cut_time
 from pipelines.taxi_e2e.custom_metrics import fare_quality
 from pipelines.taxi_e2e.settings import CHAMPION, Settings, number
-from pipelines.taxi_e2e.train import LABEL, TIME, training_set
+from pipelines.taxi_e2e.train import INPUTS, LABEL, TIME, training_set
 from pipelines.taxi_e2e.transform import DISTANCE
 from pipelines.validation import Limit, Plan, Verdict, validate
 
 LINE: Final = "predicted_by_distance"
 GAIN: Final = "gain_over_distance"
+BASELINE: Final = "taxi_fare_baseline"
+# Of the table of unpacked requests, less what only a request has.
+BASELINE_COLUMNS: Final = {
+    "inference_timestamp": "timestamp",
+    **{column.name: column.data_type for column in INPUTS},
+    "prediction": "double",
+    LABEL: "double",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,15 +95,24 @@ def validate_version(
 ) -> Verdict:
     """Score the held-out trips with the version and with the champion; the verdict is in the version's tags.
 
+    What a version that passed says of those trips is the baseline that its requests are compared with.
+
     Raises:
         ValidationFailedError: it may not serve; the tags say so.
         PipelineError: it cannot be judged.
     """
-    rows = held_out(training_set(settings.warehouse(workspace)))
+    warehouse = settings.warehouse(workspace)
+    rows = held_out(training_set(warehouse))
+    answered: list[pd.DataFrame] = []
+
+    def measuring(frame: pd.DataFrame) -> Mapping[str, float]:
+        answered.append(frame)
+        return measure(frame)
+
     plan = Plan(
         model=settings.model,
         version=version,
-        measure=measure,
+        measure=measuring,
         limits=thresholds.limits,
         label=LABEL,
         champion=CHAMPION,
@@ -102,6 +120,10 @@ def validate_version(
     verdict = validate(plan, rows)
     measures = ", ".join(f"{name} {value:.3f}" for name, value in verdict.measured.metrics.items())
     progress.say("validation", f"version {version} passed, against {verdict.against or 'no champion'}: {measures}")
+    # The version that is judged is measured first, the champion after it.
+    trips = answered[0].assign(inference_timestamp=answered[0][TIME])
+    count = replace_baseline(warehouse, BASELINE, BASELINE_COLUMNS, trips)
+    progress.say("baseline", f"{count} trips in {settings.full_schema}.{BASELINE}")
     return verdict
 
 

@@ -26,6 +26,7 @@ from mlflow.models import ModelSignature
 from mlflow.models.model import ModelInfo
 from mlflow.types import ColSpec, DataType, Schema
 
+from pipelines.baseline import replace_baseline
 from pipelines.errors import PipelineError
 from pipelines.feature_model import FeatureSpec, log_feature_model
 from pipelines.progress import Progress
@@ -85,6 +86,8 @@ def make_models(
             progress.say("registered", f"{request.model} version {version.version} ({kind}), run {active.info.run_id}")
     except MlflowException as error:
         raise PipelineError(f"MLflow could not log or register {request.model}: {error}") from error
+    rows = replace_baseline(warehouse, training.BASELINE, training.BASELINE_COLUMNS, training.baseline(trained))
+    progress.say("baseline", f"{rows} passengers in {request.full_schema}.{training.BASELINE}")
     return versions
 
 

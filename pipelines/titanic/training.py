@@ -29,6 +29,9 @@ PARAMETERS: Final[dict[str, Any]] = {
 _PACKAGES: Final = ("mlflow", "scikit-learn", "numpy", "pandas", "scipy", "cloudpickle")
 # Two builds of one library: without GPU code, and the one for machines that have no such build.
 _BUILDS: Final = ("xgboost-cpu", "xgboost")
+BASELINE: Final = "passenger_baseline"
+# Of the table of unpacked requests, less what only a request has; the label by the name that it has there.
+BASELINE_COLUMNS: Final = {KEY: "bigint", "prediction": "bigint", LABEL.lower(): "bigint"}
 _MINIMUM_PASSENGERS: Final = 50
 # What everybody who says "nobody survived" gets right on the real passengers.
 LEAST_ACCURACY: Final = 0.65
@@ -56,10 +59,15 @@ class Trained:
     model: Pipeline
     seed: int
     train_rows: int
-    held_out_rows: int
+    held_out: pd.DataFrame
+    """The passengers of the other split, with a column `prediction`."""
     quality: Quality
     passengers: pd.DataFrame
     """The training set: both splits, with features and label."""
+
+    @property
+    def held_out_rows(self) -> int:
+        return len(self.held_out)
 
 
 def feature_spec(schema: str, table_id: str) -> FeatureSpec:
@@ -91,18 +99,24 @@ def train(passengers: pd.DataFrame, seed: int) -> Trained:
             )
     features = list(FEATURE_TYPES)
     model = _unfitted(seed).fit(seen[features], seen[LABEL])
+    predicted = model.predict(held_out[features])
     quality = Quality(
-        accuracy=float(accuracy_score(held_out[LABEL], model.predict(held_out[features]))),
+        accuracy=float(accuracy_score(held_out[LABEL], predicted)),
         roc_auc=float(roc_auc_score(held_out[LABEL], model.predict_proba(held_out[features])[:, 1])),
     )
     return Trained(
         model=model,
         seed=seed,
         train_rows=len(seen),
-        held_out_rows=len(held_out),
+        held_out=held_out.assign(prediction=predicted),
         quality=quality,
         passengers=passengers,
     )
+
+
+def baseline(trained: Trained) -> pd.DataFrame:
+    """What a monitor compares requests with: the passengers that the model has not seen, and what became of them."""
+    return trained.held_out.rename(columns={LABEL: LABEL.lower()})
 
 
 def packages(*more: str) -> dict[str, str]:
