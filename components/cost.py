@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from .rates import RATES, RATES_AS_OF
 from .served_entity import (
     CONCURRENCY_STEP,
     AnyServedEntity,
@@ -23,54 +24,10 @@ from .served_entity import (
     WorkloadType,
 )
 
-RATES_AS_OF = "2026-11"
 HOURS_A_MONTH = 730
 VectorSearchType = Literal["STANDARD", "STORAGE_OPTIMIZED"]
 _SEARCH = "vector search"
 _CONCURRENCY: Mapping[str, tuple[int, int]] = {"Small": (4, 4), "Medium": (8, 16), "Large": (16, 64)}
-
-
-@dataclass(frozen=True)
-class Rate:
-    """A list price and where it was read."""
-
-    value: float
-    unit: str
-    source: str
-
-
-_CONSUMPTION = "documentation: Serverless DBU consumption by SKU (Azure), as public calculators quote it in 2026-04"
-_CALCULATORS = "Databricks' pricing page of Model Serving (AWS), as public calculators quote it in 2026-04"
-
-RATES: Mapping[str, Rate] = {
-    "CPU": Rate(
-        1.0,
-        "DBU an hour for each request at a time",
-        "Databricks' pricing model of Model Serving: CPU concurrency; third-party guide of 2025",
-    ),
-    "GPU_SMALL": Rate(10.48, "DBU an hour for a replica (T4)", _CONSUMPTION),
-    "GPU_MEDIUM": Rate(20.0, "DBU an hour for a replica (A10G)", _CALCULATORS),
-    "MULTIGPU_MEDIUM": Rate(112.0, "DBU an hour for a replica (four A10G)", _CALCULATORS),
-    "GPU_LARGE": Rate(78.6, "DBU an hour for a replica (A100 of 80 GB)", _CONSUMPTION),
-    "vector_search_STANDARD": Rate(4.0, "DBU an hour for each 2 million vectors of 768 numbers", _CONSUMPTION),
-    "vector_search_STORAGE_OPTIMIZED": Rate(
-        18.29, "DBU an hour for each 64 million vectors of 768 numbers", _CONSUMPTION
-    ),
-    "dbu": Rate(0.07, "USD a DBU", "list price of Model Serving, AWS US regions, third-party guide updated 2026-04"),
-    "launch": Rate(
-        0.07,
-        "USD a launch from zero, at most two an hour",
-        "Databricks technical blog, attributing costs in Databricks Model Serving",
-    ),
-    "online_store_cu": Rate(
-        0.111,
-        "USD for a capacity unit and hour",
-        "Lakebase Autoscaling pricing, indicative, us-east-1; Feature Store cost management",
-    ),
-}
-"""The one table of rates. A workload type that is not in it has no rate here; `Estimate` takes one from the stack
-file.
-"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,7 +88,7 @@ class Estimate:
         ]
         width = max(len(row[0]) for row in rows)
         lines = [f"{name:<{width}}  {rest:>9} {floor:>9} {ceiling:>9}" for name, rest, floor, ceiling in rows]
-        notes = [f"cost at list price ({RATES_AS_OF}; components/cost.py has the rates and their sources)", *lines]
+        notes = [f"cost at list price ({RATES_AS_OF}; components/rates.py has them and their sources)", *lines]
         for store in self.stores:
             most = f" to {store.ceiling:.3f}" if store.ceiling != store.floor else ""
             notes.append(f"the {store.what}'s {store.floor:.3f}{most} USD an hour are in all three columns")
