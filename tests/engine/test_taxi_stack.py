@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import time
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from databricks.sdk.service.catalog import MonitorRefreshInfoState
 from starlette.testclient import TestClient
 
 from apps.client import AsyncPredictionClient, FareRequest, PredictionClient, outputs_from_json
@@ -104,6 +106,19 @@ def test_the_request_is_in_the_inference_table_and_the_unpack_job_brings_it_to_t
         (0, 10065, 1.6, predictions[0], None),
         (1, 10065, 1.6, predictions[1], None),
     ]
+    # What the pipeline left as a baseline is what the monitor compares requests with.
+    table = str(outputs.monitor_table)
+    refreshed = client.quality_monitors.run_refresh(table)
+    deadline = time.monotonic() + 60
+    while client.quality_monitors.get_refresh(table, refreshed.refresh_id).state is not MonitorRefreshInfoState.SUCCESS:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    compared = _query(
+        running,
+        f"SELECT DISTINCT column_name FROM {outputs.drift_metrics_table} WHERE drift_type = 'BASELINE' "
+        "AND wasserstein_distance IS NOT NULL",
+    )
+    assert {"prediction", "trip_distance"} <= {row[0] for row in compared}
 
 
 def test_a_new_version_is_served_in_place_and_the_alias_follows(running: Taxi) -> None:
