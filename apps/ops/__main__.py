@@ -34,7 +34,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(as_json("adopt", file.stack, findings) if options.json else as_text(findings))
             if not options.json:
                 print(next_steps(file, options.file))
-            return exit_code(findings)
+            # Without a finding everything is in the stack's state already.
+            return exit_code(findings) if findings else PASSED
         outputs = outputs_of_file(options.outputs) if options.outputs else file.outputs()
         asks = options.command == "verify" and not options.no_query
         findings = verify(file, outputs, file.client(), query=asks)

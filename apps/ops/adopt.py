@@ -11,18 +11,26 @@ import json
 import os
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import requests
 from databricks.sdk import WorkspaceClient
 from databricks.sdk.errors import NotFound
+from databricks.sdk.errors.base import DatabricksError
 
-from apps.ops.findings import Finding, OpsError
+from apps.ops.findings import Finding, OpsError, words
 from apps.ops.stack import StackFile
 
 Inputs = Mapping[str, Any]
 _DYNAMIC = "pulumi-python:dynamic"
+# Whose creation is a call that replaces what is there.
+_WRITTEN_OVER = frozenset(
+    f"databricks:index/{kind[0].lower()}{kind[1:]}:{kind}"
+    for kind in ("Grant", "Grants", "Notebook", "Permissions", "Secret", "SecretAcl", "WorkspaceFile")
+)
 
 
 class AmbiguousError(Exception):
@@ -36,13 +44,13 @@ def adopt(file: StackFile, client: WorkspaceClient, target: Path) -> list[Findin
         target: where the file goes.
 
     Returns:
-        One finding for each resource that preview would create: `pass` where it is in the file, `unknown` where a
-        person has to say which one is meant.
+        One finding for each resource that preview would create: `pass` where it is in the file or will be made,
+        `unknown` where a person has to say which one is meant, or where it could not be looked for.
 
     Raises:
         OpsError: there is no engine, or preview fails.
     """
-    document, inputs = _planned(file, target)
+    document, inputs = _planned(file)
     findings: list[Finding] = []
     kept: list[dict[str, Any]] = []
     for entry in document.get("resources", []):
@@ -69,40 +77,41 @@ def next_steps(file: StackFile, target: Path) -> str:
     )
 
 
-def _planned(file: StackFile, target: Path) -> tuple[dict[str, Any], dict[tuple[str, str], Inputs]]:
+def _planned(file: StackFile) -> tuple[dict[str, Any], dict[tuple[str, str], Inputs]]:
     """The engine's import file, and the inputs of every resource that it would create, by type and logical name."""
     engine = shutil.which("pulumi")
     if engine is None:
         raise OpsError('pulumi is not on PATH: `eval "$(make -s env)"`')
-    target.unlink(missing_ok=True)
-    command = [engine, "preview", "--json", "--import-file", str(target.resolve()), "--stack", file.stack]
-    done = subprocess.run(
-        [*command, "--non-interactive"],
-        cwd=file.folder,
-        env={**os.environ, "PULUMI_SKIP_UPDATE_CHECK": "true"},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        raise OpsError(f"preview of stack {file.stack} failed:\n{(done.stderr or done.stdout).strip()[-3000:]}")
-    if not target.exists():
-        return {"resources": []}, {}
+    with tempfile.TemporaryDirectory() as folder:
+        planned = Path(folder) / "import.json"
+        command = [engine, "preview", "--json", "--import-file", str(planned), "--stack", file.stack]
+        done = subprocess.run(
+            [*command, "--non-interactive"],
+            cwd=file.folder,
+            env={**os.environ, "PULUMI_SKIP_UPDATE_CHECK": "true"},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            raise OpsError(f"preview of stack {file.stack} failed:\n{(done.stderr or done.stdout).strip()[-3000:]}")
+        if not planned.exists():
+            return {"resources": []}, {}
+        document: dict[str, Any] = json.loads(planned.read_text(encoding="utf-8"))
     inputs = {
         (str(state["type"]), str(step["urn"]).rpartition("::")[2]): state.get("inputs") or {}
         for step in json.loads(done.stdout).get("steps", [])
         if (state := step.get("newState")) is not None
     }
-    return json.loads(target.read_text(encoding="utf-8")), inputs
+    return document, inputs
 
 
 def _looked_up(client: WorkspaceClient, kind: str, name: str, inputs: Inputs) -> tuple[Finding, str | None]:
     subject = f"{kind.rpartition(':')[2]} {name}"
     look = _LOOKUPS.get(kind)
     if look is None:
-        found = "adopts by itself" if kind.startswith(_DYNAMIC) else "is written by `pulumi up`, over what is there"
-        return Finding("left out", subject, "pass", found), None
+        return _not_looked_up(kind, subject), None
     try:
         identity = look(client, inputs)
     except (NotFound, KeyError):
@@ -110,9 +119,22 @@ def _looked_up(client: WorkspaceClient, kind: str, name: str, inputs: Inputs) ->
     except AmbiguousError as error:
         fix = "delete the one that nobody uses, or write the right id into the file"
         return Finding("ambiguous", subject, "unknown", str(error), fix), None
+    except (DatabricksError, requests.RequestException, TimeoutError) as error:
+        # A refusal is no answer: left out of the file, it would be made a second time, or fail `up`.
+        fix = "check the rights of the caller and that the workspace answers, then run adopt again"
+        return Finding("not known", subject, "unknown", f"{type(error).__name__}: {words(error)}", fix), None
     if identity is None:
         return Finding("left out", subject, "pass", "is not there; `pulumi up` makes it"), None
     return Finding("adopted", subject, "pass", identity), identity
+
+
+def _not_looked_up(kind: str, subject: str) -> Finding:
+    if kind.startswith(_DYNAMIC):
+        return Finding("left out", subject, "pass", "adopts by itself")
+    if kind in _WRITTEN_OVER:
+        return Finding("left out", subject, "pass", "is written by `pulumi up`, over what is there")
+    fix = "where it exists: write its entry and id (the provider's page, section Import) into the file"
+    return Finding("not looked for", subject, "unknown", "adopt cannot tell whether it is there already", fix)
 
 
 def _three_parts(inputs: Inputs) -> str:
@@ -139,6 +161,10 @@ def _alerts(client: WorkspaceClient, name: str) -> Iterator[str]:
     return (str(one.id) for one in client.alerts_v2.list_alerts() if one.display_name == name)
 
 
+def _dashboards(client: WorkspaceClient, name: str) -> Iterator[str]:
+    return (str(one.dashboard_id) for one in client.lakeview.list() if one.display_name == name)
+
+
 def _experiment(client: WorkspaceClient, inputs: Inputs) -> str | None:
     found = client.experiments.get_by_name(inputs["name"]).experiment
     return None if found is None else found.experiment_id
@@ -150,6 +176,18 @@ def _scope(client: WorkspaceClient, inputs: Inputs) -> str | None:
 
 _LOOKUPS: Mapping[str, Callable[[WorkspaceClient, Inputs], str | None]] = {
     "databricks:index/modelServing:ModelServing": lambda w, i: w.serving_endpoints.get(i["name"]).name,
+    "databricks:index/modelServingProvisionedThroughput:ModelServingProvisionedThroughput": lambda w, i: (
+        w.serving_endpoints.get(i["name"]).name
+    ),
+    "databricks:index/vectorSearchEndpoint:VectorSearchEndpoint": lambda w, i: (
+        w.vector_search_endpoints.get_endpoint(i["name"]).name
+    ),
+    "databricks:index/vectorSearchIndex:VectorSearchIndex": lambda w, i: (
+        w.vector_search_indexes.get_index(i["name"]).name
+    ),
+    "databricks:index/dashboard:Dashboard": lambda w, i: _only(
+        "dashboards", i["displayName"], _dashboards(w, i["displayName"])
+    ),
     "databricks:index/onlineStore:OnlineStore": lambda w, i: w.feature_store.get_online_store(i["name"]).name,
     "databricks:index/sqlTable:SqlTable": lambda w, i: w.tables.get(_three_parts(i)).full_name,
     "databricks:index/qualityMonitor:QualityMonitor": lambda w, i: w.quality_monitors.get(i["tableName"]).table_name,

@@ -54,9 +54,9 @@ def run(check: str, subject: str, look: Check) -> list[Finding]:
             findings.append(finding)
     except NotFound as error:
         fix = "look whether the name is right; what the stack makes, `pulumi up --refresh` makes anew"
-        findings.append(Finding(check, subject, "fail", f"not there: {_words(error)}", fix))
+        findings.append(Finding(check, subject, "fail", f"not there: {words(error)}", fix))
     except (DatabricksError, requests.RequestException, httpx.HTTPError, TimeoutError) as error:
-        found = f"{type(error).__name__}: {_words(error)}"
+        found = f"{type(error).__name__}: {words(error)}"
         fix = "check the rights of the caller and that the workspace answers, then look again"
         findings.append(Finding(check, subject, "unknown", found, fix))
     return findings
@@ -96,6 +96,6 @@ def _lines(findings: Sequence[Finding], *, fixes: bool) -> Iterator[str]:
     yield f"{counts['pass']} passed, {counts['fail']} failed, {counts['unknown']} not known"
 
 
-def _words(error: Exception) -> str:
+def words(error: Exception) -> str:
     """The first line, without the SDK's listing of its configuration."""
     return (str(error).partition(" Config: ")[0].splitlines() or [type(error).__name__])[0][:300]

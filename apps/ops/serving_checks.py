@@ -54,7 +54,7 @@ def endpoint(client: WorkspaceClient, outputs: Mapping[str, Any]) -> Iterator[Fi
 
 def aliases(client: WorkspaceClient, outputs: Mapping[str, Any]) -> Iterator[Finding]:
     """Every alias points to the version that the outputs name."""
-    model = str(outputs["modelName"])
+    model = str(outputs.get("modelName", ""))
     for alias, version in outputs.get("aliases", {}).items():
         try:
             found = str(client.model_versions.get_by_alias(model, alias).version)

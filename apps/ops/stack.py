@@ -17,6 +17,7 @@ import yaml
 from databricks.sdk import WorkspaceClient
 from databricks.sdk.core import Config
 
+from apps.client.outputs import OutputsError, ServingOutputs
 from apps.ops.findings import OpsError
 
 CONNECT_SECONDS = 10.0
@@ -76,8 +77,7 @@ class StackFile:
         )
         if done.returncode:
             raise OpsError(f"the outputs of stack {self.stack} cannot be read: {done.stderr.strip()[-500:]}")
-        outputs: dict[str, Any] = json.loads(done.stdout)
-        return deployed(outputs, f"stack {self.stack}")
+        return deployed(json.loads(done.stdout), f"stack {self.stack}")
 
     def client(self) -> WorkspaceClient:
         """The workspace that the file pins, else the environment's.
@@ -91,16 +91,20 @@ class StackFile:
 def outputs_of_file(file: Path) -> dict[str, Any]:
     """Outputs that were saved before. Raises OpsError."""
     try:
-        document: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        document = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise OpsError(f"{file} holds no outputs: {error}; write them with `pulumi stack output --json`") from None
     return deployed(document, str(file))
 
 
-def deployed(outputs: dict[str, Any], what: str) -> dict[str, Any]:
-    """The outputs, if they are those of a serving stack. Raises OpsError."""
-    if "endpointName" not in outputs:
+def deployed(outputs: Any, what: str) -> dict[str, Any]:
+    """The outputs, if they are those of a serving stack, of a contract that can be read. Raises OpsError."""
+    if not isinstance(outputs, dict) or "endpointName" not in outputs:
         raise OpsError(f"{what} has no endpointName among its outputs: it was not deployed yet; run `pulumi up`")
+    try:
+        ServingOutputs.read(outputs)
+    except OutputsError as error:
+        raise OpsError(f"{what}: {error}") from None
     return outputs
 
 

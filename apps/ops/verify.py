@@ -24,7 +24,7 @@ def verify(
     """
     name, warehouse = str(outputs["endpointName"]), file.warehouse_id
     findings = run("endpoint", name, lambda: serving_checks.endpoint(client, outputs))
-    findings += run("alias", str(outputs["modelName"]), lambda: serving_checks.aliases(client, outputs))
+    findings += run("alias", str(outputs.get("modelName", "")), lambda: serving_checks.aliases(client, outputs))
     limits = _lag_limits(file)
     # Tables of an external database have no entry in Unity Catalog: the answer is what proves them.
     for table in (name for name in outputs.get("onlineTableNames", []) if name.count(".") == _DOTS):

@@ -12,8 +12,20 @@ import pytest
 from databricks.sdk.errors import InternalError, NotFound
 
 from apps.ops import serving_checks, verify
-from apps.ops.findings import FAILED, NOT_RUN, PASSED, UNCERTAIN, Finding, Verdict, as_json, as_text, exit_code, run
-from apps.ops.stack import StackFile
+from apps.ops.findings import (
+    FAILED,
+    NOT_RUN,
+    PASSED,
+    UNCERTAIN,
+    Finding,
+    OpsError,
+    Verdict,
+    as_json,
+    as_text,
+    exit_code,
+    run,
+)
+from apps.ops.stack import StackFile, outputs_of_file
 
 
 def finding(verdict: Verdict) -> Finding:
@@ -91,3 +103,18 @@ def test_a_table_of_an_external_database_is_left_to_the_answer(monkeypatch: pyte
     client: Any = SimpleNamespace()
     assert verify.verify(StackFile(Path(), "p", "s", {}, None, Path()), outputs, client, query=False) == []
     assert asked == ["c.s.trips_online"]
+
+
+@pytest.mark.parametrize(
+    ("document", "said"),
+    [
+        ([], "was not deployed yet"),
+        ({"endpointName": "ep"}, "contractVersion is 'missing'"),
+        ({"endpointName": "ep", "endpointUrl": "u", "contractVersion": "2.0"}, "update the client"),
+    ],
+)
+def test_outputs_of_another_contract_are_not_looked_at(document: Any, said: str, tmp_path: Path) -> None:
+    file = tmp_path / "outputs.json"
+    file.write_text(json.dumps(document))
+    with pytest.raises(OpsError, match=said):
+        outputs_of_file(file)
