@@ -16,7 +16,7 @@ from pulumi import automation
 from apps.deploy.project import ROOT, DeployError, DeployProject, Say, say
 from apps.run_e2e import looks
 from apps.run_e2e.job_runs import reference_value, result_text, run_job
-from apps.run_e2e.phases import ALIAS, Name, Options, PhaseError, target_of
+from apps.run_e2e.phases import ALIAS, AUTO, Name, Options, PhaseError, Target, target_of
 
 FEATURES, TRAINING, BATCH = "feature-engineering", "model-training", "batch-inference"
 ROLES = (FEATURES, TRAINING, BATCH, "monitoring")
@@ -72,7 +72,7 @@ class _Run:
     def jobs(self) -> str:
         """Experiment, model and jobs as the code has them. The first time there is no version, and so no endpoint."""
         first = not set(ROLES) <= set(self.project.outputs().get("jobIds") or {})
-        if first and self.project.settings().get("stage") != "jobs":
+        if first and self.project.settings().get("stage") not in ("jobs", AUTO):
             self.tell("the stack has no jobs yet: it is brought up without its endpoint first (stage: jobs)")
             self._write({"stage": "jobs"})
         self._up()
@@ -106,16 +106,17 @@ class _Run:
 
     def deployment(self) -> str:
         file = self.project.folder / f"Pulumi.{self.project.stack}.yaml"
-        before = file.read_bytes()
-        put_back = self._write({"stage": "serving", **self._version_setting()})
+        before, target = file.read_bytes(), target_of(self.project)
+        put_back = self._write({} if target.follows_training else self._serving_settings(target))
         try:
-            if file.read_bytes() == before and "endpointName" in self.outputs:
+            if file.read_bytes() == before and self._serves_it():
                 self.tell("the stack file says so already: what was brought up above stands")
             else:
                 self._up()
+            self._require_served()
         except PhaseError:
             put_back()
-            self.tell(f"the file of stack {self.project.stack} is as it was: `pulumi up` brings back what it says")
+            self.tell(self._what_next(target))
             raise
         self.version = str(self.outputs["resolvedVersion"])
         smoke = self.outputs["smokeResult"]
@@ -156,9 +157,30 @@ class _Run:
         sources = [str(table["source"]) for table in settings.get("featureTables") or []]
         return [source if "." in source else f"{place}.{source}" for source in sources]
 
-    def _version_setting(self) -> dict[str, str]:
-        target = target_of(self.project)
-        return {} if self.version == target.version else {f"model.aliases.{ALIAS}": self.version}
+    def _serving_settings(self, target: Target) -> dict[str, str]:
+        stage = {} if self.project.settings().get("stage") == AUTO else {"stage": "serving"}
+        return {**stage, **({} if self.version == target.version else {f"model.aliases.{ALIAS}": self.version})}
+
+    def _serves_it(self) -> bool:
+        return "endpointName" in self.outputs and self.version in ("", str(self.outputs["resolvedVersion"]))
+
+    def _require_served(self) -> None:
+        if "endpointName" not in self.outputs:
+            raise PhaseError("the stack has no endpoint: no version may be served; pulumi's own line above says why")
+        if not self._serves_it():
+            raise PhaseError(
+                f"training gave version {self.version}, and the stack serves {self.outputs['resolvedVersion']}, the "
+                "newest that passed validation. To serve the other, name it: pulumi config set --path "
+                f"'{self.project.key}.model.aliases.{ALIAS}' {self.version}"
+            )
+
+    def _what_next(self, target: Target) -> str:
+        if not target.follows_training:
+            return f"the file of stack {self.project.stack} is as it was: `pulumi up` brings back what it says"
+        return (
+            f"the file of stack {self.project.stack} names no version, so that the next `pulumi up` tries the newest "
+            f"again: mend what failed, or name the version before under model.aliases.{ALIAS}"
+        )
 
     def _up(self) -> None:
         outputs = self.project.up(self.tell)

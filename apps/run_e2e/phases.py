@@ -13,6 +13,8 @@ from apps.deploy.project import DeployError, DeployProject
 Name = Literal["jobs", "features", "training", "deployment", "validation"]
 NAMES: tuple[Name, ...] = ("jobs", "features", "training", "deployment", "validation")
 ALIAS = "champion"
+#: Stage of a stack that serves as soon as there is a version to serve.
+AUTO = "auto"
 SKIPPED = "skip"
 
 
@@ -54,6 +56,8 @@ class Target:
     workload_size: str
     scale_to_zero: bool | None
     payload_table: str | None
+    follows_training: bool
+    """Whether the stack takes the newest version that passed validation by itself, so that nothing is written."""
 
     def document(self) -> dict[str, Any]:
         return {
@@ -84,13 +88,15 @@ def target_of(project: DeployProject) -> Target:
         )
     catalog = table.get("catalog", logging.get("catalog_name", settings.get("catalog")))
     schema = table.get("schema", logging.get("schema_name", settings.get("schema")))
+    version = str((model.get("aliases") or {}).get(ALIAS, entity.get("entity_version", "")))
     return Target(
         endpoint=str(name),
         model=str(full_name),
-        version=str((model.get("aliases") or {}).get(ALIAS, entity.get("entity_version", ""))),
+        version=version,
         workload_size=str(stated.get("workloadSize", entity.get("workload_size", "Small"))),
         scale_to_zero=endpoint.get("scaleToZero", entity.get("scale_to_zero_enabled")),
         payload_table=f"{catalog}.{schema}.{prefix}_payload" if prefix else None,
+        follows_training=settings.get("stage") == AUTO and not version,
     )
 
 
@@ -109,8 +115,8 @@ def plan_of(project: DeployProject, options: Options) -> dict[str, Any]:
         ),
         "training": "run the training job: Train, then ModelValidation; its task value is the version",
         "deployment": (
-            f"write {version} into the stack file; pulumi up: online tables, endpoint {target.endpoint}, smoke "
-            f"queries, alias {ALIAS}, monitors, alerts"
+            f"{'' if target.follows_training else f'write {version} into the stack file; '}pulumi up: online tables, "
+            f"endpoint {target.endpoint}, smoke queries, alias {ALIAS}, monitors, alerts"
         ),
         "validation": "single and batch prediction, endpoint health, latency, online tables, the batch inference job",
     }

@@ -26,8 +26,13 @@ class PayloadError(pulumi.RunError):
     """A test payload does not fit the version that it is to prove. Shown without a traceback."""
 
 
-def check_nothing_is_served(config: TaxiE2eConfig, client: WorkspaceClient) -> None:
-    """Raises StageError where the endpoint is there: without its section the engine would delete it."""
+def check_nothing_is_served(config: TaxiE2eConfig, client: WorkspaceClient, found: str, fix: str) -> None:
+    """Raises StageError where the endpoint is there: without its section the engine would delete it.
+
+    Args:
+        found: why only the jobs are to be there.
+        fix: what keeps the endpoint, as a sentence without its end.
+    """
     name = config.endpoint.name
     try:
         with asking(f"reading endpoint {name}"):
@@ -37,8 +42,8 @@ def check_nothing_is_served(config: TaxiE2eConfig, client: WorkspaceClient) -> N
     except ProviderError as error:
         raise StageError(str(error)) from None
     raise StageError(
-        f"stage is jobs, and endpoint {name} is there: it would be deleted, with its online tables and monitors. "
-        "Set stage: serving; to take it down on purpose, run `pulumi destroy`"
+        f"{found}, and endpoint {name} is there: it would be deleted, with its online tables and monitors. "
+        f"{fix}; to take it down on purpose, run `pulumi destroy`"
     )
 
 

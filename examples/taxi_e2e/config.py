@@ -112,9 +112,12 @@ class PayloadsConfig(Section):
 class TaxiE2eConfig(StackConfig):
     """A stack file of this project."""
 
-    stage: Literal["jobs", "serving"] = Field(
+    stage: Literal["auto", "jobs", "serving"] = Field(
         default="serving",
-        description="`jobs`: experiment, model and jobs, while no version is there to serve. `serving`: everything.",
+        description=(
+            "`jobs`: experiment, model and jobs, while no version is there to serve. `serving`: everything. `auto`: "
+            "the one or the other, by whether a version is there that may be served; not in prod."
+        ),
     )
     serving_config: Filled | None = Field(
         default=None, description="JSON file of the endpoint, relative to the project; this file counts over it."
@@ -148,6 +151,8 @@ class TaxiE2eConfig(StackConfig):
         yield from super()._problems()
         if self.environment == "prod" and (self.monitor is None or self.feature_monitor is None):
             yield "monitor, featureMonitor: what serves in prod is watched from its first day; add both"
+        if self.environment == "prod" and self.stage == "auto":
+            yield "stage: auto leaves it to the registry whether prod has an endpoint; write jobs or serving"
         if "champion" not in self.model.aliases:
             yield "model.aliases: the jobs compare with and score by the alias champion; give it a version"
 

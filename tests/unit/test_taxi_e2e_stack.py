@@ -12,19 +12,26 @@ from collections.abc import Callable
 from operator import methodcaller
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import pulumi
 import pytest
 import yaml
+from databricks.sdk.errors import NotFound
 
 from components.config.errors import StackConfigError, parse_stack_config
+from components.registry import NoVersionYetError
 from components.serving_stack import ServingPlan
 from examples.taxi_e2e import checks, jobs
+from examples.taxi_e2e import stage as stages
 from examples.taxi_e2e.config import DEFAULT_PACKAGES, TaxiE2eConfig
 from examples.taxi_e2e.watched import watch_features
 from pipelines.taxi_e2e.feature_step import FEATURE_TABLES
+from pipelines.taxi_e2e.ingest import LOCATED
 from tests.unit.recording import Recording, record
+
+if TYPE_CHECKING:
+    from databricks.sdk import WorkspaceClient
 
 FOLDER = Path(__file__).parents[2] / "examples" / "taxi_e2e"
 STACKS = ("local", "staging", "prod")
@@ -231,6 +238,7 @@ def test_the_code_that_notebooks_import_is_in_the_workspace_beside_them_and_runs
 import pipelines
 from pipelines.taxi.zones import zone_zips
 from pipelines.taxi_e2e.feature_step import FEATURE_TABLES
+from pipelines.taxi_e2e.ingest import LOCATED
 from pipelines.taxi_e2e.locations import locations
 from pipelines.taxi_e2e.statements import statement
 
@@ -272,6 +280,82 @@ def test_the_inference_monitor_is_of_a_regression_and_alerts_are_there(stack: st
     assert config.alerts.emails
 
 
+@pytest.mark.parametrize("stack", STACKS)
+def test_the_fare_of_a_request_is_found_by_what_it_says_of_the_trip_and_the_error_has_an_alert(stack: str) -> None:
+    config = config_of(stack)
+    assert config.monitor is not None
+    assert config.monitor.labels is not None
+    assert (config.monitor.labels.table, config.monitor.labels.column) == (LOCATED, config.monitor.label_column)
+    # Not by its length: what a caller asks for is an estimate.
+    assert set(config.monitor.labels.keys) == set(DOCUMENTED) - {"trip_distance"}
+    assert config.alerts is not None
+    (quality,) = config.alerts.quality.values()
+    assert quality.measure in {metric.name for metric in config.monitor.custom_metrics}
+    assert quality.needs_labels
+
+
+class Asked:
+    """A workspace whose endpoint is there or not; whatever else is asked is the test's mistake."""
+
+    def __init__(self, *, endpoint: bool) -> None:
+        self.serving_endpoints = SimpleNamespace(get=self._get)
+        self.endpoint = endpoint
+
+    def _get(self, name: str) -> object:
+        if not self.endpoint:
+            raise NotFound(name)
+        return name
+
+
+@pytest.mark.parametrize(
+    ("stage", "versions", "becomes"),
+    [("jobs", True, "jobs"), ("auto", False, "jobs"), ("auto", True, "serving"), ("serving", True, "serving")],
+)
+def test_with_auto_the_first_version_that_may_be_served_makes_the_difference(
+    stage: str, versions: bool, becomes: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def planned(config: TaxiE2eConfig, _: object) -> str:
+        if not versions:
+            raise NoVersionYetError("none has passed")
+        assert config.stage == "serving"
+        return "a plan"
+
+    monkeypatch.setattr(stages, "plan_serving", planned)
+    config, plan = stages.staged(
+        config_of("local", methodcaller("update", {"stage": stage})), cast("WorkspaceClient", Asked(endpoint=False))
+    )
+    assert config.stage == becomes
+    assert str(plan) == ("None" if becomes == "jobs" else "a plan")
+
+
+@pytest.mark.parametrize(
+    ("stage", "says"),
+    [
+        ("jobs", "stage is jobs, and endpoint .* is there: it would be deleted.*Set stage: serving"),
+        ("auto", r"nothing may be served \(none has passed\), and endpoint .* is there: it would be deleted"),
+    ],
+)
+def test_an_endpoint_that_is_there_is_never_taken_down_by_the_stage(
+    stage: str, says: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object) -> None:
+        raise NoVersionYetError("none has passed")
+
+    monkeypatch.setattr(stages, "plan_serving", refused)
+    config = config_of("local", methodcaller("update", {"stage": stage}))
+    with pytest.raises(checks.StageError, match=says):
+        stages.staged(config, cast("WorkspaceClient", Asked(endpoint=True)))
+
+
+def test_a_stack_that_is_to_serve_says_that_there_is_no_version(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: object) -> None:
+        raise NoVersionYetError("none has passed")
+
+    monkeypatch.setattr(stages, "plan_serving", refused)
+    with pytest.raises(NoVersionYetError, match="none has passed"):
+        stages.staged(config_of("staging"), cast("WorkspaceClient", Asked(endpoint=False)))
+
+
 @pytest.mark.parametrize(
     ("stack", "change", "says"),
     [
@@ -290,6 +374,7 @@ def test_the_inference_monitor_is_of_a_regression_and_alerts_are_there(stack: st
         ),
         ("local", lambda values: values["jobs"].update(batchEngine="cluster"), r"jobs\.batchEngine"),
         ("local", lambda values: values.update(stage="training"), "stage"),
+        ("prod", lambda values: values.update(stage="auto"), "stage: auto leaves it to the registry"),
         (
             "local",
             lambda values: values["jobs"]["permissions"].append({"level": "CAN_VIEW"}),

@@ -95,13 +95,15 @@ class FakeProject(DeployProject):
     known: dict[str, Any]
     ups: list[tuple[str, str]]
     fails_at: str
+    passed: str
+    """The newest version that passed validation; empty where none has."""
     log: list[str]
     made: FakeClient
 
     @classmethod
     def of(cls, folder: Path, *, known: Mapping[str, Any] | None = None) -> FakeProject:
         project = cls(folder, "taxi-e2e-serving", "staging")
-        for name, value in {"known": dict(known or {}), "ups": [], "fails_at": "", "log": []}.items():
+        for name, value in {"known": dict(known or {}), "ups": [], "fails_at": "", "passed": "", "log": []}.items():
             object.__setattr__(project, name, value)
         object.__setattr__(project, "made", FakeClient(project))
         return project
@@ -114,6 +116,10 @@ class FakeProject(DeployProject):
 
     def up(self, tell: Any = None, *, only: Any = None) -> Mapping[str, Any] | None:
         stage, version = said(self.folder)["stage"], target_of(self).version
+        if stage == "auto":
+            # What the program of the stack finds in the registry.
+            version = version or self.passed
+            stage = "serving" if version else "jobs"
         self.ups.append((stage, version))
         self.log.append(f"up {stage}")
         if stage == self.fails_at:
@@ -150,6 +156,8 @@ class FakeClient:
     def run_now(self, job_id: int, job_parameters: dict[str, str]) -> Any:
         self.parameters[job_id] = job_parameters
         self.project.log.append(f"run {next(role for role, known in JOB_IDS.items() if known == str(job_id))}")
+        if job_id == int(JOB_IDS["model-training"]) and not self.failing and self.trained > self.project.passed:
+            object.__setattr__(self.project, "passed", self.trained)
         return SimpleNamespace(run_id=job_id)
 
     def get_run(self, run_id: int) -> Run:
@@ -286,6 +294,55 @@ def test_a_failed_deployment_puts_the_stack_file_back(folder: Path) -> None:
     assert (folder / "Pulumi.staging.yaml").read_bytes() == before
 
 
+@pytest.fixture
+def follower(folder: Path) -> Path:
+    """The project of a stack that serves the newest version that passed, without writing it down."""
+    write(folder, stage="auto", model={"aliases": {"champion": ""}}, endpoint={"name": "fares-staging"})
+    return folder
+
+
+def test_a_stack_that_follows_training_is_served_without_a_word_in_its_file(follower: Path) -> None:
+    file, project = follower / "Pulumi.staging.yaml", FakeProject.of(follower)
+    before = file.read_bytes()
+    assert drive(project).model_version == "18"
+    assert project.ups == [("jobs", ""), ("serving", "18")]
+    # Nothing new: one `up`. A newer version: the first `up` still has the one before.
+    project.ups.clear()
+    assert drive(project).model_version == "18"
+    assert project.ups == [("serving", "18")]
+    project.ups.clear()
+    project.made.trained = "19"
+    assert drive(project).model_version == "19"
+    assert project.ups == [("serving", "18"), ("serving", "19")]
+    assert file.read_bytes() == before
+
+
+def test_a_stack_that_follows_training_does_not_take_another_version_for_the_one_that_training_gave(
+    follower: Path,
+) -> None:
+    project = FakeProject.of(follower, known={"jobIds": JOB_IDS})
+    object.__setattr__(project, "passed", "19")
+    result = drive(project)
+    assert result.failed_phase == "deployment"
+    assert "training gave version 18, and the stack serves 19" in result.phases[-1].message
+    assert f"pulumi config set --path '{KEY}.model.aliases.champion' 18" in result.phases[-1].message
+
+
+def test_a_stack_that_still_serves_nothing_after_training_is_a_failed_deployment(follower: Path) -> None:
+    project = FakeProject.of(follower, known={"jobIds": JOB_IDS})
+    result = drive(project, skip_training=True)
+    assert result.failed_phase == "deployment"
+    assert "no version may be served" in result.phases[-1].message
+    assert any("names no version, so that the next `pulumi up` tries the newest again" in line for line in project.log)
+
+
+def test_a_version_that_a_following_stack_names_is_replaced_in_its_file_and_the_stage_stays(folder: Path) -> None:
+    write(folder, stage="auto", model={"aliases": {"champion": "17"}}, endpoint={"name": "fares-staging"})
+    project = FakeProject.of(folder, known={"jobIds": JOB_IDS})
+    assert drive(project).model_version == "18"
+    assert (said(folder)["stage"], said(folder)["model"]["aliases"]) == ("auto", {"champion": "18"})
+
+
 def test_skipped_features_are_still_looked_at_where_they_are_served_from(folder: Path) -> None:
     names = ["p03.e2e_demo_simon.pickup_features_online"]
     project = FakeProject.of(folder, known={"jobIds": JOB_IDS, "onlineTableNames": names})
@@ -369,6 +426,13 @@ def test_a_dry_run_lists_every_phase_and_does_nothing(
     assert [phase["name"] for phase in plan["phases"] if phase["action"] == "skip"] == skipped
     assert does in plan["phases"][1]["does"]
     assert plan["serves"]["version"] == ("18" if "--skip-training" in arguments else "from training")
+    assert "into the stack file" in plan["phases"][3]["does"]
+
+
+def test_a_dry_run_of_a_stack_that_follows_training_writes_no_version(follower: Path) -> None:
+    deployment = plan_of(FakeProject.of(follower), Options(stack="staging"))["phases"][3]["does"]
+    assert "stack file" not in deployment
+    assert "pulumi up: online tables" in deployment
 
 
 def test_options_that_exclude_each_other_and_projects_that_are_none_are_exit_code_2(
