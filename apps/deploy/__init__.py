@@ -7,13 +7,14 @@ written down.
 """
 
 from apps.deploy.model_uri import ModelUri, ModelUriError
-from apps.deploy.project import DeployError
+from apps.deploy.project import DeployError, DeployFailedError
 from apps.deploy.rag import RagResult, deploy_rag_model
 from apps.deploy.rollback import RollbackResult, roll_back
 from apps.deploy.taxi import TaxiResult, create_online_tables, deploy, deploy_with_online_tables
 
 __all__ = [
     "DeployError",
+    "DeployFailedError",
     "ModelUri",
     "ModelUriError",
     "RagResult",

@@ -1,6 +1,6 @@
 """`python -m apps.deploy <command>`: status lines on stderr, the result as one line of JSON on stdout.
 
-Exit code 0: done. 1: it was tried and failed. 2: it was not tried, and stderr says why.
+Exit code 0: done. 1: it was tried and failed. 2: it was not tried, and stderr says why. 130: interrupted.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from pathlib import Path
 from databricks.sdk.errors.base import DatabricksError
 
 from apps.deploy.model_uri import ModelUriError
-from apps.deploy.project import ROOT, DeployError
+from apps.deploy.project import ROOT, DeployError, DeployFailedError
 from apps.deploy.rag import PROJECT, deploy_rag_model
 from apps.deploy.rollback import roll_back
 from apps.deploy.taxi import create_online_tables, deploy, deploy_with_online_tables
 
-DONE, FAILED, REFUSED = 0, 1, 2
+DONE, FAILED, REFUSED, INTERRUPTED = 0, 1, 2, 130
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -55,9 +55,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (DeployError, ModelUriError) as error:
         print(f"apps.deploy: {error}", file=sys.stderr)
         return REFUSED
+    except DeployFailedError as error:
+        print(f"apps.deploy: {error}", file=sys.stderr)
+        return FAILED
+    except KeyboardInterrupt:
+        print("apps.deploy: interrupted", file=sys.stderr)
+        return INTERRUPTED
     except (DatabricksError, TimeoutError, ValueError) as error:
         # The SDK has no class of its own for missing or wrong credentials, nor for retries that took too long.
-        print(f"apps.deploy: the workspace cannot be asked: {error}", file=sys.stderr)
+        reason = str(error).partition(" Config: ")[0]
+        print(f"apps.deploy: the workspace cannot be asked: {reason}", file=sys.stderr)
         return REFUSED
 
 

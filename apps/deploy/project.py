@@ -14,6 +14,7 @@ from databricks.sdk import WorkspaceClient
 from databricks.sdk.errors import NotFound
 from pulumi import automation
 
+from apps.deploy.signals import finishing
 from apps.ops.findings import OpsError
 from apps.ops.stack import connect
 
@@ -24,6 +25,10 @@ ROOT = Path(__file__).parents[2]
 
 class DeployError(Exception):
     """A deployment that cannot be started as it was asked for: what, the value received, the fix."""
+
+
+class DeployFailedError(Exception):
+    """A deployment that was tried and failed; what happened was told."""
 
 
 def say(line: str) -> None:
@@ -50,10 +55,13 @@ class DeployProject:
     @classmethod
     def with_endpoint(cls, folder: Path, endpoint: str) -> DeployProject:
         """The stack whose file names `endpoint`. Raises DeployError where none does, or several do."""
+        name = str(_read(folder / "Pulumi.yaml").get("name", ""))
+        stacks_there = [
+            file.name.removeprefix("Pulumi.").removesuffix(".yaml") for file in folder.glob("Pulumi.*.yaml")
+        ]
+        # A stack file of another make is none of this call's business.
         found = [
-            project
-            for file in sorted(folder.glob("Pulumi.*.yaml"))
-            if (project := cls.open(folder, file.name.split(".")[1])).endpoint_name == endpoint
+            project for stack in sorted(stacks_there) if (project := cls(folder, name, stack))._names_endpoint(endpoint)
         ]
         if len(found) == 1:
             return found[0]
@@ -69,12 +77,16 @@ class DeployProject:
 
     @property
     def endpoint_name(self) -> str:
-        return str(self.settings()["endpoint"]["name"])
+        """Raises DeployError where the stack file leaves the name to another file."""
+        name = self.settings()["endpoint"].get("name")
+        if name is None:
+            raise DeployError(f"stack {self.stack} has no endpoint.name in its file; write it there")
+        return str(name)
 
     def settings(self) -> Mapping[str, Any]:
         """What stands under `<project>:serving`."""
         file = self.folder / f"Pulumi.{self.stack}.yaml"
-        settings = _read(file).get("config", {}).get(self.key)
+        settings = (_read(file).get("config") or {}).get(self.key)
         if not isinstance(settings, dict) or "model" not in settings or "endpoint" not in settings:
             raise DeployError(f"{file} has no {self.key} with model and endpoint; it is no stack file of this project")
         return settings
@@ -94,12 +106,36 @@ class DeployProject:
             )
         return str(alias)
 
-    def serve(self, model: str, version: str, **entity: str) -> Callable[[], None]:
-        """Write the version, and settings of its served entity, into the stack file; what puts the file back.
+    def up_with(self, model: str, version: str, tell: Say = say, **entity: str) -> Mapping[str, Any] | None:
+        """Write the version, and settings of its served entity, into the stack file, and `up`.
+
+        Whatever ends that without success, an interrupt too, leaves the file as it was.
+
+        Returns:
+            The stack's outputs; None where `up` failed, which it has told then.
 
         Raises:
-            DeployError: the file has a split between several entities, or names its version without an alias.
+            DeployError: the file has a split between several entities, or names its version without an alias; or
+                another update of the stack is under way. Nothing was tried.
         """
+        put_back = self._write(model, version, entity)
+        outputs = None
+        try:
+            outputs = self.up(tell)
+        finally:
+            if outputs is None:
+                put_back()
+                tell(f"the file of stack {self.stack} is as it was: `pulumi up` brings back what it says")
+        return outputs
+
+    def _names_endpoint(self, endpoint: str) -> bool:
+        try:
+            return self.endpoint_name == endpoint
+        except DeployError:
+            return False
+
+    def _write(self, model: str, version: str, entity: Mapping[str, str]) -> Callable[[], None]:
+        """Write into the stack file; what puts the file back."""
         alias = self.alias()
         file = self.folder / f"Pulumi.{self.stack}.yaml"
         opened, before = self.opened(), file.read_bytes()
@@ -108,12 +144,20 @@ class DeployProject:
             f"model.aliases.{alias}": version,
             **{f"endpoint.entities[0].{name}": value for name, value in entity.items()},
         }
-        for path, value in values.items():
-            opened.set_config(f"{self.key}.{path}", automation.ConfigValue(value), path=True)
 
         def put_back() -> None:
             file.write_bytes(before)
 
+        is_whole = False
+        try:
+            for path, value in values.items():
+                opened.set_config(f"{self.key}.{path}", automation.ConfigValue(value), path=True)
+            is_whole = True
+        except automation.CommandError as error:
+            raise DeployError(f"{file} cannot be written: {_last_lines(str(error))}") from None
+        finally:
+            if not is_whole:
+                put_back()
         return put_back
 
     def opened(self) -> automation.Stack:
@@ -162,12 +206,18 @@ class DeployProject:
         Args:
             only: components, by the last part of their type; nothing else is touched. All when left out.
 
-        Raises DeployError where the stack cannot be opened: nothing was tried.
+        Raises DeployError where the stack cannot be opened, or is locked by another update: nothing was tried.
         """
         target = None if only is None else [f"**:{name}**" for name in only]
         opened = self.opened()
         try:
-            done = opened.up(on_output=tell, color="never", suppress_outputs=True, target=target)
+            with finishing(tell):
+                done = opened.up(on_output=tell, color="never", suppress_outputs=True, target=target)
+        except automation.ConcurrentUpdateError:
+            raise DeployError(
+                f"stack {self.stack} is locked: another update of it is under way, or one was killed. Wait for it; "
+                "where you are sure that nobody runs one, `pulumi cancel` takes the lock away"
+            ) from None
         except automation.CommandError:
             tell("pulumi up failed; what it said stands above")
             return None

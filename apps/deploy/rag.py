@@ -72,11 +72,7 @@ def deploy_rag_model(
     action: Literal["created", "updated"] = "updated" if project.endpoint_exists() else "created"
     verb = "is updated" if action == "updated" else "is created"
     tell(f"endpoint {endpoint_name} {verb}: {uri}, {workload_size}, stack {project.stack}")
-    put_back = project.serve(uri.model, str(model_version), workloadSize=workload_size)
-    outputs = project.up(tell)
-    if outputs is None:
-        put_back()
-        tell(f"the file of stack {project.stack} is as it was: `pulumi up` brings back what it says")
+    outputs = project.up_with(uri.model, str(model_version), tell, workloadSize=workload_size)
     answered = outputs is not None and _answers(project, str(outputs["endpointUrl"]), tell)
     result = RagResult(endpoint_name, action, "success" if answered else "failed", model_version)
     tell(f"endpoint {endpoint_name} {action}, version {model_version}: {result.status}")

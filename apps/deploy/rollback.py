@@ -49,10 +49,7 @@ def roll_back(stack: str, *, folder: Path = ROOT, tell: Say = say) -> RollbackRe
             f"name one under model.aliases.{alias} and run `pulumi up`"
         )
     tell(f"endpoint {project.endpoint_name}: back from version {running} to version {before} of {model}")
-    put_back = project.serve(model, before)
-    if project.up(tell) is None:
-        put_back()
-        tell(f"the file of stack {stack} is as it was: `pulumi up` brings back what it says")
+    if project.up_with(model, before, tell) is None:
         return RollbackResult("failed", project.endpoint_name, alias, running, before)
     tell(f"alias {alias}: version {before}")
     return RollbackResult("success", project.endpoint_name, alias, running, before)

@@ -12,7 +12,7 @@ from typing import Any, Literal
 from databricks.sdk.errors import NotFound
 
 from apps.deploy.model_uri import ModelUri
-from apps.deploy.project import ROOT, DeployError, DeployProject, Say, say
+from apps.deploy.project import ROOT, DeployError, DeployFailedError, DeployProject, Say, say
 
 ENVIRONMENTS = ("staging", "prod", "local")
 #: What costs money as soon as it is there.
@@ -56,7 +56,7 @@ def deploy(model_uri: str, env: str, *, online_tables: bool = True, folder: Path
     Args:
         online_tables: False refuses to make an online store or table that is not there yet.
     """
-    notice = "deploy() is deprecated: it makes online tables now; call deploy_with_online_tables()"
+    notice = "deploy() is deprecated: it makes online tables now, which cost money; call deploy_with_online_tables()"
     warnings.warn(notice, DeprecationWarning, stacklevel=2)
     tell(f"{notice}, or give online_tables=False (--no-online-tables) to be refused where some would be made")
     project, uri = _project(env, folder), ModelUri.parse(model_uri)
@@ -73,12 +73,13 @@ def create_online_tables(env: str, *, folder: Path = ROOT, tell: Say = say) -> d
     """The online store and one online table for each feature table of the stack file; table to state.
 
     Raises:
-        DeployError: there is no such environment, or the engine failed.
+        DeployError: there is no such environment, or the stack cannot be opened; nothing was tried.
+        DeployFailedError: the engine failed.
     """
     project = _project(env, folder)
     outputs = project.up(tell, only=_TABLES)
     if outputs is None:
-        raise DeployError(f"the online tables of stack {project.stack} could not be made; see above")
+        raise DeployFailedError(f"the online tables of stack {project.stack} could not be made; see above")
     return _states(project, outputs, tell)
 
 
@@ -99,11 +100,8 @@ def _version(project: DeployProject, uri: ModelUri) -> str:
 
 def _deploy(project: DeployProject, model: str, version: str, tell: Say) -> TaxiResult:
     tell(f"endpoint {project.endpoint_name}: {model} version {version}, stack {project.stack}")
-    put_back = project.serve(model, version)
-    outputs = project.up(tell)
+    outputs = project.up_with(model, version, tell)
     if outputs is None:
-        put_back()
-        tell(f"the file of stack {project.stack} is as it was: `pulumi up` brings back what it says")
         return TaxiResult("failed", project.endpoint_name, version)
     states = _states(project, outputs, tell)
     smoke = outputs["smokeResult"]
