@@ -16,6 +16,7 @@ import pulumi
 from . import alert_queries, databricks
 from .alert_queries import DriftType, Traffic
 from .arguments import Arguments
+from .checks import check_cron, check_emails, check_folder
 from .names import ThreePartName
 from .options import child_options
 from .unpack import SERVED_ENTITY_ID, ModelId
@@ -174,6 +175,11 @@ class ServingAlerts(pulumi.ComponentResource):
     alert_ids: pulumi.Output[dict[str, str]]
 
     def __init__(self, name: str, args: ServingAlertsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        check_cron("cron", args.cron)
+        check_folder("parent_path", args.parent_path)
+        check_emails("emails", args.emails)
+        if args.retrigger_seconds < 0:
+            raise AlertError(f"retrigger_seconds is {args.retrigger_seconds}; use 0, which tells once, or more")
         wanted = dict(_wanted(args))
         if not wanted:
             raise AlertError("no alert is described; give traffic limits, freshness, drift or quality")
@@ -189,7 +195,7 @@ class ServingAlerts(pulumi.ComponentResource):
 def _wanted(args: ServingAlertsArgs) -> list[tuple[str, _Alert]]:
     return [
         *(_traffic(args.traffic) if args.traffic is not None else []),
-        *(_freshness(one) for one in args.freshness),
+        *_freshness_alerts(args.freshness),
         *((f"drift-{name}", _drift(one)) for name, one in sorted(args.drift.items())),
         *((f"quality-{name}", _quality(one)) for name, one in sorted(args.quality.items())),
     ]
@@ -227,12 +233,28 @@ def _traffic(args: TrafficAlertArgs) -> list[tuple[str, _Alert]]:
     return alerts
 
 
-def _freshness(args: FreshnessAlertArgs) -> tuple[str, _Alert]:
+def _freshness_alerts(wanted: Sequence[FreshnessAlertArgs]) -> list[tuple[str, _Alert]]:
+    """By the table's last name; a further one of that name, or a further column, by all that tells it apart."""
+    alerts: dict[str, _Alert] = {}
+    watched: set[tuple[str, str]] = set()
+    for one in wanted:
+        table, alert = _freshness(one)
+        if (found := (str(table).lower(), one.column.lower())) in watched:
+            raise AlertError(f"the freshness of {one.column} of {table} is watched twice; name each column once")
+        watched.add(found)
+        short = f"freshness-{table.name}"
+        if short in alerts:
+            short = f"freshness-{table.catalog}-{table.schema}-{table.name}-{one.column}"
+        alerts[short] = alert
+    return list(alerts.items())
+
+
+def _freshness(args: FreshnessAlertArgs) -> tuple[ThreePartName, _Alert]:
     table = ThreePartName.parse(args.table, what="freshness table")
     _check(_COLUMN, "freshness column", args.column)
     says = f"The newest {args.column} of {table} is older than {args.max_age_minutes:g} minutes."
     query = alert_queries.age_minutes(table, args.column)
-    return f"freshness-{table.name}", _Alert(query, "age_minutes", "GREATER_THAN", _limit(args.max_age_minutes), says)
+    return table, _Alert(query, "age_minutes", "GREATER_THAN", _limit(args.max_age_minutes), says)
 
 
 def _drift(args: DriftAlertArgs) -> _Alert:

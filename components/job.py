@@ -12,6 +12,7 @@ import pulumi
 
 from . import databricks
 from .arguments import Arguments
+from .checks import check_cron, check_emails, check_folder
 from .job_tasks import (
     ConditionTaskArgs,
     JobError,
@@ -21,6 +22,7 @@ from .job_tasks import (
     SqlTaskArgs,
     TaskArgs,
     check_tasks,
+    names_a_secret,
 )
 from .options import child_options, main_options
 from .permissions import PermissionEntry, access_controls, check_entries
@@ -144,7 +146,7 @@ class WorkflowJob(pulumi.ComponentResource):
         local = {task.key: source for task in args.tasks if (source := _source(task)) is not None}
         if local and args.folder is None:
             raise JobError(f"job {args.name}: {', '.join(local)} come from local files; give folder, where they go")
-        check_entries(f"job {args.name}", args.permissions)
+        _check(args, local)
         super().__init__("databricks-serving:index:WorkflowJob", name, None, opts)
         child = child_options(self, opts, has_main=True)
         self.files = {
@@ -244,6 +246,30 @@ class WorkflowJob(pulumi.ComponentResource):
             access_controls=access_controls(args.permissions),
             opts=pulumi.ResourceOptions(parent=self),
         )
+
+
+def _check(args: WorkflowJobArgs, local: Mapping[str, Path]) -> None:
+    check_entries(f"job {args.name}", args.permissions)
+    check_emails(f"job {args.name}: notify_on_failure", args.notify_on_failure)
+    if args.cron is not None:
+        check_cron(f"job {args.name}: cron", args.cron)
+    if args.folder is not None:
+        check_folder(f"job {args.name}: folder", args.folder)
+    if args.max_concurrent_runs < 1:
+        raise JobError(f"job {args.name}: max_concurrent_runs is {args.max_concurrent_runs}; use 1 or more")
+    if secret := [name for name in args.parameters if names_a_secret(name)]:
+        raise JobError(
+            f"job {args.name} has the parameter {', '.join(secret)}: parameters are shown to everybody who can see the "
+            "job; have the tasks read it from a secret scope (dbutils.secrets.get)"
+        )
+    places: dict[str, str] = {}
+    for key, source in sorted(local.items()):
+        other = places.setdefault(source.name, key)
+        if other != key:
+            raise JobError(
+                f"job {args.name}: tasks {other} and {key} come from files called {source.name}, which go to one "
+                "place in the workspace; rename one of them, or put it there yourself and give its path"
+            )
 
 
 def _source(task: TaskArgs) -> Path | None:

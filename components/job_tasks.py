@@ -140,6 +140,11 @@ def check_tasks(job: str, tasks: Sequence[TaskArgs], computes: Sequence[str]) ->
         raise JobError(f"job {job}: " + "; ".join(problems))
 
 
+def names_a_secret(parameter: str) -> bool:
+    """Whether a parameter of this name holds what nobody should read in the settings of a job."""
+    return _SECRET.search(parameter) is not None
+
+
 def _graph_problems(tasks: Sequence[TaskArgs]) -> Iterator[str]:
     if not 1 <= len(tasks) <= MAX_TASKS:
         yield f"has {len(tasks)} tasks; a job has 1 to {MAX_TASKS}"
@@ -188,7 +193,7 @@ def _work_problems(tasks: Sequence[TaskArgs], computes: Sequence[str]) -> Iterat
                 yield f"task {task.key}: workspace path {work.path!r} begins at the root; write /Workspace/..."
         parameters = getattr(work, "parameters", ())
         for name in parameters if isinstance(parameters, Mapping) else ():
-            if _SECRET.search(name):
+            if names_a_secret(name):
                 yield (
                     f"task {task.key} is given {name!r}: parameters are shown to everybody who can see the job; have "
                     "the task read it from a secret scope (dbutils.secrets.get)"

@@ -14,6 +14,7 @@ import pulumi
 
 from . import databricks
 from .arguments import Arguments
+from .checks import check_cron, check_emails, check_folder, check_granularities
 from .monitor_apis import (
     TIMEZONE,
     CustomMetricArgs,
@@ -90,6 +91,19 @@ class InferenceMonitorArgs(Arguments):
     tags: Mapping[str, str] = field(default_factory=dict)
     """Tags of the job."""
 
+    def check(self) -> None:
+        """Raises ValueError for a schedule, a window, a folder or an address that is none."""
+        check_cron("unpack_cron", self.unpack_cron)
+        if self.monitor_cron is not None:
+            check_cron("monitor_cron", self.monitor_cron)
+        check_granularities("granularity", self.granularities)
+        check_folder("assets_dir", self.assets_dir)
+        check_emails("notify_on_failure", self.notify_on_failure)
+        if not self.granularities:
+            raise ValueError(f"monitor of {self.unpacked_table} has no windows; name a granularity, such as 1 day")
+        if self.baseline_table is not None:
+            ThreePartName.parse(self.baseline_table, what="baseline_table")
+
 
 class InferenceMonitor(pulumi.ComponentResource):
     """The unpacked inference table of an endpoint, the job that fills it, and the monitor that watches it.
@@ -114,6 +128,7 @@ class InferenceMonitor(pulumi.ComponentResource):
             args.labels.check_against(args.schema)
         if args.features is not None:
             args.features.check_against(args.schema)
+        args.check()
         if args.api == "data_quality" and args.output_schema_id is None:
             raise ValueError("the data_quality API knows schemas by id; give output_schema_id, the UUID of the schema")
         super().__init__("databricks-serving:index:InferenceMonitor", name, None, opts)

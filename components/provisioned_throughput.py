@@ -14,6 +14,7 @@ import pulumi
 from . import databricks
 from .ai_gateway import InferenceTableArgs
 from .arguments import Arguments
+from .checks import check_timeout
 from .names import ThreePartName, check_endpoint_name, check_served_entity_name, check_version
 from .options import main_options
 from .permissions import check_entries
@@ -94,6 +95,7 @@ class ProvisionedThroughputEndpoint(pulumi.ComponentResource):
         check_endpoint_name(args.name)
         self.traffic = TrafficSplit.of((one.entity_name, one.traffic_percentage) for one in args.served_entities)
         check_entries(f"endpoint {args.name}", args.permissions)
+        check_timeout(f"endpoint {args.name}: timeout", args.timeout)
         super().__init__("databricks-serving:index:ProvisionedThroughputEndpoint", name, None, opts)
         self.endpoint = databricks.ModelServingProvisionedThroughput(
             name,

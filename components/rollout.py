@@ -23,6 +23,7 @@ class RolloutArgs(Arguments):
     queries: Sequence[SmokeCase]
     """What a new version has to answer before it gets traffic."""
     plan: Plan = field(default_factory=Plan)
+    """Steps, bakes, gates, budget, rollback window."""
     warehouse_id: str | None = None
     """SQL warehouse, where a gate reads the inference table."""
     timeout_seconds: float = 60.0
@@ -80,7 +81,7 @@ def make_rollout(
             max_provisioned_concurrency=entity.max_provisioned_concurrency,
             workload_type=entity.workload_type,
             scale_to_zero_enabled=entity.scale_to_zero_enabled,
-            environment_vars=entity.environment_vars,
+            environment_vars=entity.checked_variables,
             instance_profile_arn=entity.instance_profile_arn,
             timeout_seconds=args.timeout_seconds,
             warm_up_seconds=args.warm_up_seconds,

@@ -107,6 +107,15 @@ class ServedEntityArgs(Arguments):
     def scales_to_zero(self) -> bool:
         return self.scale_to_zero_enabled
 
+    @property
+    def checked_variables(self) -> dict[str, pulumi.Input[str]]:
+        """The variables; one that is known late raises ServedEntityError when it is, before the service sees it."""
+        whose = f"served entity of {self.model} version {self.version}"
+        return {
+            variable: value if isinstance(value, str) else _checked_later(value, partial(_check_value, whose, variable))
+            for variable, value in self.environment_vars.items()
+        }
+
     def inputs(self) -> databricks.ModelServingConfigServedEntityArgs:
         """The entity as the resource takes it. Raises ValueError for a name that is none."""
         sized = self.min_provisioned_concurrency is not None
@@ -119,7 +128,7 @@ class ServedEntityArgs(Arguments):
             max_provisioned_concurrency=self.max_provisioned_concurrency,
             workload_type=self.workload_type,
             scale_to_zero_enabled=self.scale_to_zero_enabled,
-            environment_vars=_variables(self) or None,
+            environment_vars=self.checked_variables or None,
             instance_profile_arn=self.instance_profile_arn,
         )
 
@@ -135,7 +144,7 @@ def check_variables(whose: str, variables: Mapping[str, pulumi.Input[str]]) -> N
 
     Raises:
         ServedEntityError: the first variable that breaks a rule. A value that is not known yet is checked when it is
-            (`ServedEntityArgs.inputs`).
+            (`ServedEntityArgs.checked_variables`).
     """
     for variable, value in variables.items():
         if not _VARIABLE.fullmatch(variable):
@@ -160,15 +169,6 @@ def _check_value(whose: str, variable: str, value: str) -> str:
             "service shows environment variables to everybody who can view the endpoint"
         )
     return value
-
-
-def _variables(entity: ServedEntityArgs) -> dict[str, pulumi.Input[str]]:
-    """The variables, those that are known only in an update checked when they are: before the service sees them."""
-    whose = f"served entity of {entity.model} version {entity.version}"
-    return {
-        variable: value if isinstance(value, str) else _checked_later(value, partial(_check_value, whose, variable))
-        for variable, value in entity.environment_vars.items()
-    }
 
 
 def _checked_later(value: pulumi.Input[str], check: Callable[[str], str]) -> pulumi.Output[str]:

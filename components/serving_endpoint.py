@@ -9,7 +9,7 @@ budget policy is refused.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -18,6 +18,7 @@ import pulumi
 from . import databricks
 from .ai_gateway import AiGatewayArgs, InferenceTableArgs
 from .arguments import Arguments
+from .checks import check_emails, check_timeout
 from .dynamic import EndpointSettings, EndpointSettingsArgs
 from .dynamic.rollout_resource import TrafficRollout
 from .names import ThreePartName, check_endpoint_name
@@ -82,8 +83,8 @@ class ServingEndpointArgs(Arguments):
     timeout: str = "45m"
     """How long the endpoint may take to be created or updated, in Pulumi's duration form (`30m`)."""
     route_optimized: bool = False
-    """Whether requests go to the endpoint by a shorter way, at an address of its own. Another value is a new
-    endpoint.
+    """Whether requests go to the endpoint by a shorter way, at an address of its own. It cannot be changed: another
+    value needs a new name as well, and True under the name of an endpoint without it is refused at preview.
     """
     description: str | None = None
     """For people. Databricks has no call that changes it, so a change is refused at preview."""
@@ -125,6 +126,9 @@ class ServingEndpoint(pulumi.ComponentResource):
         check_together(list(args.served_entities))
         args.gateway.check_for({entity.kind for entity in args.served_entities})
         check_entries(f"endpoint {args.name}", args.permissions)
+        check_timeout(f"endpoint {args.name}: timeout", args.timeout)
+        check_emails(f"endpoint {args.name}: a notified address", [*args.notify_on_success, *args.notify_on_failure])
+        _check_ignored(args, opts)
         released = None if args.rollout is None else released_entity(args.served_entities)
         super().__init__("databricks-serving:index:ServingEndpoint", name, None, opts)
         self.grants = self._grant_execute(name, args)
@@ -175,23 +179,29 @@ class ServingEndpoint(pulumi.ComponentResource):
         """EXECUTE for the identity that serves. `Grant` (one principal), since the model is not this stack's own."""
         if args.run_as is None:
             return []
-        models = sorted({entity.model for entity in args.served_entities if not isinstance(entity, ExternalModelArgs)})
-        objects = [*(("model", model) for model in models), *(("function", one) for one in sorted(set(args.functions)))]
+        models = [entity.model for entity in args.served_entities if not isinstance(entity, ExternalModelArgs)]
+        objects = [
+            *((f"{name}-execute-{label}", "model", model) for label, model in _labelled(models).items()),
+            *(
+                (f"{name}-execute-function-{label}", "function", one)
+                for label, one in _labelled(args.functions).items()
+            ),
+        ]
         return [
             databricks.Grant(
-                f"{name}-execute-{'' if kind == 'model' else 'function-'}{ThreePartName.parse(full_name).name}",
+                resource,
                 model=full_name if kind == "model" else None,
                 function=full_name if kind == "function" else None,
                 principal=args.run_as,
                 privileges=["EXECUTE"],
                 opts=pulumi.ResourceOptions(parent=self),
             )
-            for kind, full_name in objects
+            for resource, kind, full_name in sorted(objects)
         ]
 
     def _settings(self, name: str, args: ServingEndpointArgs) -> EndpointSettings | None:
         stated = (args.description, args.budget_policy_id, args.notify_on_success, args.notify_on_failure)
-        if not any(stated):
+        if not any(stated) and not args.route_optimized:
             return None
         return EndpointSettings(
             f"{name}-settings",
@@ -201,8 +211,29 @@ class ServingEndpoint(pulumi.ComponentResource):
                 on_update_failure=args.notify_on_failure,
                 description=args.description or "",
                 budget_policy_id=args.budget_policy_id or "",
+                route_optimized=args.route_optimized,
+                declared_name=args.name,
             ),
             pulumi.ResourceOptions(parent=self),
+        )
+
+
+def _labelled(full_names: Iterable[str]) -> dict[str, str]:
+    """Each name once, by its last part; a further one of the same last part by all of it."""
+    labels: dict[str, str] = {}
+    for full_name in dict.fromkeys(full_names):
+        last = ThreePartName.parse(full_name).name
+        labels[last if last not in labels else full_name.replace(".", "-")] = full_name
+    return labels
+
+
+def _check_ignored(args: ServingEndpointArgs, opts: pulumi.ResourceOptions | None) -> None:
+    """The provider sends the whole config or none: with a part of it ignored it would send a split of two times."""
+    ignored = [path for path in (opts.ignore_changes if opts else None) or [] if path.split(".")[0] == "config"]
+    if ignored:
+        raise ValueError(
+            f"endpoint {args.name} ignores changes of {', '.join(ignored)}: a refresh or a replacement would then send "
+            "a config that nobody declared; remove ignore_changes, and leave entities and traffic to releases (rollout)"
         )
 
 

@@ -50,6 +50,7 @@ from .registry import check_versions_exist, resolve_aliases, served_entities
 from .serving_endpoint import EndpointPermission, ServingEndpoint, ServingEndpointArgs
 from .smoke import check_suite, golden_queries, smoke_cases
 from .stack import schema_id_of
+from .standing_endpoint import check_route
 from .unpack import FeatureSource
 from .watching import alert_args, monitor_args
 
@@ -125,8 +126,8 @@ def plan_serving(
 
     Raises:
         pulumi.RunError: an alias, a version, its files or the inference table are not as the stack file needs them;
-            each subclass (ModelVersionError, ModelFilesError, AliasLadderError, InferenceTableError, SmokeSuiteError)
-            says what to do.
+            each subclass (ModelVersionError, ModelFilesError, AliasLadderError, InferenceTableError,
+            StandingEndpointError, SmokeSuiteError) says what to do.
     """
     check_suite(config)
     versions = resolve_aliases(config.model, client)
@@ -146,6 +147,7 @@ def plan_serving(
     check_coherence(config.model, versions, entities)
     inference_table = inference_table_of(config)
     check_location(config.endpoint.name, inference_table, client)
+    check_route(config.endpoint.name, config.endpoint.route_optimized, client)
     store = config.online_store if isinstance(config, StackConfig) else None
     cost = estimate(
         # Between releases the version before stands by, at its own cost.

@@ -13,6 +13,7 @@ import pulumi
 
 from . import databricks
 from .arguments import Arguments
+from .checks import check_cron, check_emails, check_folder, check_granularities
 from .monitor_apis import TIMEZONE
 from .names import ThreePartName
 from .options import main_options
@@ -57,6 +58,13 @@ class TableMonitor(pulumi.ComponentResource):
         table = ThreePartName.parse(args.table, what="monitored table")
         if args.timestamp_column is not None and not args.granularities:
             raise ValueError(f"monitor of {table} has a timestamp column and no windows; name a granularity, as 1 day")
+        if args.cron is not None:
+            check_cron("cron", args.cron)
+        check_granularities("granularity", args.granularities)
+        check_folder("assets_dir", args.assets_dir)
+        check_emails("notify_on_failure", args.notify_on_failure)
+        if args.baseline_table is not None:
+            ThreePartName.parse(args.baseline_table, what="baseline_table")
         super().__init__("databricks-serving:index:TableMonitor", name, None, opts)
         timed = args.timestamp_column is not None
         self.monitor = databricks.QualityMonitor(

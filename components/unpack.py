@@ -2,8 +2,8 @@
 
 Pure text; Databricks SQL. Columns of the inference table: AI Gateway's documented ones (`databricks_request_id`,
 `request_time`, `status_code`, `request`, `response`, `served_entity_id`). Requests in the forms
-`dataframe_records` and `dataframe_split` are unpacked. A request is unpacked once, also where it was delivered twice (no
-page promises that it is not): the statement can run again at any time.
+`dataframe_records` and `dataframe_split` are unpacked. A request is unpacked once, also where it was delivered twice
+(no page promises that it is not): the statement can run again at any time.
 
 Whose answer it was the inference table says by `served_entity_id`. A version's number stands in the system table
 `system.serving.served_entities` (documentation page "Model serving endpoint system tables"), which has to be readable
@@ -54,6 +54,7 @@ class UnpackedSchema(Arguments):
     label_column: str | None = None
     """Column for the true value; stays NULL until somebody knows it."""
     label_type: str = "double"
+    """Databricks SQL type of the true value."""
     model_id: ModelId = SERVED_ENTITY_ID
     """The column that tells models apart. With `model_version` a request waits until the system table has it."""
 

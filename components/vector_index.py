@@ -15,6 +15,7 @@ import pulumi
 
 from . import databricks
 from .arguments import Arguments
+from .checks import check_timeout
 from .names import ThreePartName
 from .options import child_options, main_options
 
@@ -135,6 +136,7 @@ class RetrievalIndex(pulumi.ComponentResource):
 
 
 def _check(args: RetrievalIndexArgs) -> None:
+    check_timeout(f"index {args.name}: timeout", args.timeout)
     texts = (args.text_column, args.embedding_endpoint)
     vectors = (args.vector_column, args.dimension)
     for what, pair in (("text_column and embedding_endpoint", texts), ("vector_column and dimension", vectors)):

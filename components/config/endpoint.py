@@ -292,7 +292,8 @@ class EndpointConfig(Section):
         description="DBU an hour of one replica, for workload types that the rate table does not have (GPU).",
     )
     route_optimized: bool = Field(
-        default=False, description="A shorter way to the endpoint; another value is a new endpoint."
+        default=False,
+        description="A shorter way to the endpoint. It cannot be changed: another value needs a new name as well.",
     )
 
     @rule("limits")

@@ -8,12 +8,12 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
 
+from ..checks import check_cron
 from ..names import check_identifier
 from .rules import BrokenRulesError, broken_rules
 
 NEWEST = ""
 OBSERVED = "observed"
-_QUARTZ_FIELDS = (6, 7)
 
 
 def _version(value: Any) -> Any:
@@ -32,12 +32,7 @@ def _identifier(what: str) -> Callable[[str], str]:
 
 
 def _cron(value: str) -> str:
-    if len(value.split()) not in _QUARTZ_FIELDS:
-        raise ValueError(
-            f"{value!r} is no Quartz expression, which has six or seven fields, seconds first; "
-            'write for example "0 0 * * * ?"'
-        )
-    return value
+    return check_cron("", value)
 
 
 Version = Annotated[str, BeforeValidator(_version)]

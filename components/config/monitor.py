@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from typing import Literal
 
 from pydantic import Field, field_validator
 
+from ..checks import check_granularities
 from ..monitor_apis import CustomMetricArgs, MetricType, MonitorApi
 from ..names import (
     ThreePartName,
@@ -14,9 +14,6 @@ from ..names import (
 from ..unpack import LabelSource, ModelId, UnpackedSchema
 from .fields import Cron, Email, Filled, Section
 from .rules import rule
-
-# Of the monitoring API, in the words of `QualityMonitor`.
-_GRANULARITY = re.compile(r"5 minutes|30 minutes|1 hour|1 day|[1-4] weeks?|1 month|1 year")
 
 
 class CustomMetricConfig(Section):
@@ -85,11 +82,7 @@ class MonitorConfig(Section):
     @field_validator("granularities")
     @classmethod
     def _windows(cls, value: list[str]) -> list[str]:
-        if wrong := [window for window in value if not _GRANULARITY.fullmatch(window)]:
-            raise ValueError(
-                f"{', '.join(map(repr, wrong))} is no window of a monitor; use 5 minutes, 30 minutes, 1 hour, 1 day, "
-                "1 week to 4 weeks, 1 month or 1 year"
-            )
+        check_granularities("", value)
         return value
 
     @field_validator("baseline_table")

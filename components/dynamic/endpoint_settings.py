@@ -2,7 +2,8 @@
 
 `ModelServing` takes e-mail notifications, a description and a budget policy; a later change of them "succeeds" without
 a call. Notifications have an API of their own (`PATCH serving-endpoints/{name}/notifications`), and are kept in step
-here. Description and budget policy have none, so a change of them is refused at preview instead of passed over.
+here. Description and budget policy have none, so a change of them is refused at preview instead of passed over. So is a
+change of route optimisation under the old name: the new endpoint would be made before the old one is gone, and refused.
 Source: databricks-sdk 0.156.0 `ServingEndpointsAPI`; the provider's resource_model_serving.go.
 """
 
@@ -13,10 +14,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import pulumi
-from pulumi.dynamic import CheckResult, CreateResult, DiffResult, ReadResult, Resource, UpdateResult
+from pulumi.dynamic import CheckFailure, CheckResult, CreateResult, DiffResult, ReadResult, Resource, UpdateResult
 
 from ..arguments import Arguments
-from .errors import AbsentError, asking
+from .errors import AbsentError, WorkspaceError, asking
 from .provider import Props, WorkspaceProvider, changed, guarded, known, without_provider
 
 PROVIDER_VERSION = "1"
@@ -25,7 +26,7 @@ _FIXED = ("description", "budget_policy_id")
 
 
 class EndpointSettingsProvider(WorkspaceProvider):
-    """Keeps notifications in step; holds description and budget policy to what the endpoint was made with."""
+    """Keeps notifications in step; holds description, budget policy and route to what the endpoint was made with."""
 
     @guarded
     def check(self, _olds: Props, news: Props) -> CheckResult:
@@ -46,6 +47,10 @@ class EndpointSettingsProvider(WorkspaceProvider):
                         "one answers before the old one goes)",
                     )
                 )
+        if same and bool(_olds.get("route_optimized")) != bool(inputs.get("route_optimized")):
+            failures.append(self._other_route(_olds["endpoint_name"], bool(inputs.get("route_optimized"))))
+        elif not _olds and inputs.get("route_optimized"):
+            failures += self._made_otherwise(inputs["declared_name"])
         for name in _NOTIFIED:
             for address in known(inputs, name) or []:
                 if "@" not in str(address):
@@ -99,6 +104,24 @@ class EndpointSettingsProvider(WorkspaceProvider):
         except AbsentError:
             return
 
+    def _made_otherwise(self, endpoint: str) -> list[CheckFailure]:
+        """An endpoint that is there without it; one that the workspace does not tell of is left to the update."""
+        try:
+            with asking(f"reading endpoint {endpoint}"):
+                found = self.client.serving_endpoints.get(endpoint)
+        except WorkspaceError:
+            return []
+        return [] if found.route_optimized else [self._other_route(endpoint, True)]
+
+    def _other_route(self, endpoint: str, wanted: bool) -> CheckFailure:
+        made, asked = ("without", "with") if wanted else ("with", "without")
+        return self.failure(
+            "route_optimized",
+            f"endpoint {endpoint} was made {made} route optimisation, and Databricks has no call that changes it; "
+            f"{asked} it is another endpoint: give it a new name too (it answers before the old one goes), or put the "
+            "old value back",
+        )
+
     def _notify(self, inputs: Props) -> None:
         name = inputs["endpoint_name"]
         lists = {key: list(inputs[key]) for key in _NOTIFIED}
@@ -123,12 +146,16 @@ class EndpointSettingsArgs(Arguments):
     """What the endpoint was made with; a change is refused."""
     budget_policy_id: str = ""
     """What the endpoint was made with; a change is refused."""
+    route_optimized: bool = False
+    """What the endpoint was made with; a change under its name is refused."""
+    declared_name: str = ""
+    """The endpoint's name as it is declared: known at preview also where the endpoint is not there yet."""
     provider_version: str = PROVIDER_VERSION
     """Version of the provider's behaviour; a new one shows as an update that changes nothing."""
 
 
 class EndpointSettings(Resource, module="serving", name="EndpointSettings"):
-    """Notifications, description and budget policy of a serving endpoint."""
+    """Notifications of a serving endpoint, and what it was made with for good."""
 
     endpoint_name: pulumi.Output[str]
     on_update_success: pulumi.Output[list[str]]
@@ -143,4 +170,6 @@ class EndpointSettings(Resource, module="serving", name="EndpointSettings"):
             "budget_policy_id": args.budget_policy_id,
             "provider_version": args.provider_version,
         }
+        if args.route_optimized:
+            props |= {"route_optimized": True, "declared_name": args.declared_name}
         super().__init__(EndpointSettingsProvider(), name, props, opts)

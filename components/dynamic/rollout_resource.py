@@ -37,14 +37,19 @@ class TrafficRolloutArgs(Arguments):
     plan: Plan = field(default_factory=Plan)
     """Steps, bakes, gates, budget, rollback window."""
     scale_to_zero_enabled: bool
+    """Stated always: the service refuses a custom model without it."""
     workload_size: Literal["Small", "Medium", "Large"] | None = None
     """Small when neither this nor a concurrency is given."""
     min_provisioned_concurrency: int | None = None
+    """Requests at a time, a multiple of 4; takes the place of `workload_size`."""
     max_provisioned_concurrency: int | None = None
+    """The same; together with the minimum."""
     workload_type: str = "CPU"
+    """CPU, CPU_MEDIUM, CPU_LARGE or a GPU type that the region offers."""
     environment_vars: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)
     """For the model's process; secrets only as `{{secrets/<scope>/<key>}}`."""
     instance_profile_arn: str | None = None
+    """AWS only: the role that the model's process assumes."""
     timeout_seconds: float = 60.0
     """For one answer of a warm entity."""
     warm_up_seconds: float = 300.0

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from components.alerts import (
+    AlertError,
     DriftAlertArgs,
     FreshnessAlertArgs,
     QualityAlertArgs,
@@ -120,3 +121,19 @@ def test_an_alert_that_cannot_be_made_is_refused_before_anything_is_registered(
             ServingAlerts("fares", args(**changes))
 
     assert record(broken).resources == []
+
+
+def test_tables_of_one_last_name_and_columns_of_one_table_are_watched_each() -> None:
+    wanted = [("c.one.trips", "ts"), ("c.two.trips", "ts"), ("c.one.trips", "loaded_at")]
+    made = alerts(
+        freshness=[FreshnessAlertArgs(table=table, column=column, max_age_minutes=5) for table, column in wanted]
+    )
+    asked = [alert["queryText"] for name, alert in made.items() if "freshness" in name]
+    assert len(asked) == len(set(asked)) == len(wanted)
+    assert any(name.endswith("freshness-trips") for name in made)
+
+
+def test_one_column_that_is_watched_twice_is_refused() -> None:
+    twice = [FreshnessAlertArgs(table="c.s.trips", column="ts", max_age_minutes=minutes) for minutes in (5.0, 60.0)]
+    with pytest.raises(AlertError, match=r"ts of c\.s\.trips is watched twice"):
+        alerts(freshness=twice)

@@ -11,43 +11,26 @@ from typing import Any
 import pulumi
 import pytest
 
-from components.ai_gateway import AiGatewayArgs, GuardrailArgs, InferenceTableArgs, RateLimitArgs
+import components.dynamic.lookup_latency  # noqa: F401  # its arguments are held to the contract too
 from components.alerts import (
-    DriftAlertArgs,
-    FreshnessAlertArgs,
-    QualityAlertArgs,
     ServingAlerts,
-    ServingAlertsArgs,
-    TrafficAlertArgs,
 )
-from components.dashboard import DashboardDriftArgs, DashboardPermission, ServingDashboard, ServingDashboardArgs
-from components.dashboard_content import DatasetArgs, WidgetArgs
-from components.external_store import ExternalOnlineStore, ExternalOnlineStoreArgs, StoreLoginArgs, StoreTlsArgs
-from components.job import ClusterArgs, EnvironmentArgs, JobPermission, WorkflowJob, WorkflowJobArgs
-from components.job_tasks import (
-    AfterArgs,
-    ConditionTaskArgs,
-    NotebookTaskArgs,
-    PythonTaskArgs,
-    RunJobTaskArgs,
-    SqlTaskArgs,
-    TaskArgs,
-)
+from components.arguments import Arguments
+from components.dashboard import ServingDashboard
+from components.external_store import ExternalOnlineStore
+from components.job import WorkflowJob
 from components.lakebase import LakebaseStore, LakebaseStoreArgs
-from components.model_registration import ModelRegistration, ModelRegistrationArgs
-from components.monitor import CustomMetricArgs, InferenceMonitor, InferenceMonitorArgs, LabelSource
+from components.model_registration import ModelRegistration
+from components.monitor import InferenceMonitor
 from components.online_store import FeatureOnlineStore, FeatureOnlineStoreArgs
-from components.online_table import FeatureOnlineTable, FeatureOnlineTableArgs, LakebaseTargetArgs
+from components.online_table import FeatureOnlineTable
 from components.provisioned_throughput import (
-    ModelUnitsArgs,
     ProvisionedThroughputEndpoint,
-    ProvisionedThroughputEndpointArgs,
 )
-from components.served_entity import ExternalModelArgs, FoundationModelArgs, ServedEntityArgs
-from components.serving_endpoint import ServingEndpoint, ServingEndpointArgs
-from components.table_monitor import TableMonitor, TableMonitorArgs
-from components.vector_index import DeltaSyncArgs, DirectAccessArgs, RetrievalIndex, RetrievalIndexArgs
-from components.workflow import MlWorkflow, MlWorkflowArgs
+from components.serving_endpoint import ServingEndpoint
+from components.table_monitor import TableMonitor
+from components.vector_index import RetrievalIndex
+from components.workflow import MlWorkflow
 from tests.unit import (
     test_alerts,
     test_dashboard,
@@ -84,55 +67,17 @@ BUILDERS: dict[str, Callable[[pulumi.ResourceOptions], pulumi.ComponentResource]
         "one", test_provisioned_throughput.args(), opts
     ),
 }
-ARGUMENTS = [
-    ServingDashboardArgs,
-    DashboardDriftArgs,
-    DashboardPermission,
-    DatasetArgs,
-    WidgetArgs,
-    RetrievalIndexArgs,
-    DeltaSyncArgs,
-    DirectAccessArgs,
-    ExternalOnlineStoreArgs,
-    StoreLoginArgs,
-    StoreTlsArgs,
-    FeatureOnlineStoreArgs,
-    FeatureOnlineTableArgs,
-    ServingEndpointArgs,
-    InferenceMonitorArgs,
-    ProvisionedThroughputEndpointArgs,
-    ModelUnitsArgs,
-    ServedEntityArgs,
-    ExternalModelArgs,
-    FoundationModelArgs,
-    InferenceTableArgs,
-    AiGatewayArgs,
-    RateLimitArgs,
-    GuardrailArgs,
-    ServingAlertsArgs,
-    TrafficAlertArgs,
-    FreshnessAlertArgs,
-    DriftAlertArgs,
-    QualityAlertArgs,
-    CustomMetricArgs,
-    LabelSource,
-    TaskArgs,
-    AfterArgs,
-    NotebookTaskArgs,
-    PythonTaskArgs,
-    SqlTaskArgs,
-    ConditionTaskArgs,
-    RunJobTaskArgs,
-    ClusterArgs,
-    EnvironmentArgs,
-    JobPermission,
-    WorkflowJobArgs,
-    MlWorkflowArgs,
-    ModelRegistrationArgs,
-    LakebaseStoreArgs,
-    LakebaseTargetArgs,
-    TableMonitorArgs,
-]
+
+
+def every_kind_of(cls: type) -> set[type]:
+    """All classes below one, at any depth."""
+    below: list[type] = cls.__subclasses__()
+    return {found for child in below for found in {child, *every_kind_of(child)}}
+
+
+ARGUMENTS = sorted(
+    (cls for cls in every_kind_of(Arguments) if cls.__module__.startswith("components.")), key=lambda cls: cls.__name__
+)
 
 
 def component_classes() -> set[str]:
@@ -181,6 +126,22 @@ def test_outputs_are_registered_and_not_empty(name: str, monkeypatch: pytest.Mon
     record(lambda: made.append(BUILDERS[name](pulumi.ResourceOptions())))
     assert [component for component, _ in registered].count(made[0]) == 1
     assert all(outputs for _, outputs in registered)
+
+
+def test_every_class_that_describes_something_is_held_to_the_contract_of_arguments() -> None:
+    written = {
+        node.name
+        for file in [*(ROOT / "components").glob("*.py"), *(ROOT / "components" / "dynamic").glob("*.py")]
+        for node in ast.walk(ast.parse(file.read_text()))
+        if isinstance(node, ast.ClassDef) and node.name.endswith(("Args", "Permission"))
+    }
+    assert written <= {cls.__name__ for cls in ARGUMENTS}
+
+
+@pytest.mark.parametrize("arguments", ARGUMENTS, ids=lambda cls: cls.__name__)
+def test_a_class_with_rules_of_its_own_has_its_fields_checked_first(arguments: type) -> None:
+    own = vars(arguments).get("__post_init__")
+    assert own is None or "        super().__post_init__()\n" in inspect.getsource(own)
 
 
 @pytest.mark.parametrize("arguments", ARGUMENTS, ids=lambda cls: cls.__name__)

@@ -146,3 +146,44 @@ def test_depends_on_that_is_no_resource_is_refused() -> None:
             ServingEndpoint("fare", args(), options)
 
     record(broken)
+
+
+def test_models_of_one_last_name_get_a_grant_each_and_the_first_keeps_its_name() -> None:
+    models = ["p03.ml.fare", "p04.ml.fare"]
+    entities = [entity(str(number), 50, model=model) for number, model in enumerate(models, start=1)]
+    made = build(served_entities=entities)
+    names = {one.inputs["model"]: one.name for one in made.resources if one.typ.endswith(":Grant")}
+    assert names == {"p03.ml.fare": "fare-execute-fare", "p04.ml.fare": "fare-execute-p04-ml-fare"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"permissions": [EndpointPermission(level="CAN_VIEW")]}, "CAN_VIEW is for nobody"),
+        (
+            {"permissions": [EndpointPermission(level="CAN_VIEW", group="g", user="u")]},
+            "CAN_VIEW is for group, user; name one",
+        ),
+        (
+            {"permissions": [EndpointPermission(level=level, group="Apps") for level in ("CAN_VIEW", "CAN_QUERY")]},
+            "group apps is named 2 times",
+        ),
+        ({"permissions": [EndpointPermission(level="CAN_VIEW", group="admins")]}, "group admins can manage everything"),
+        ({"timeout": "45 minutes"}, "'45 minutes' is no duration; write a number and its unit"),
+        ({"notify_on_failure": ["ops"]}, "'ops' is no e-mail address"),
+    ],
+)
+def test_what_the_provider_or_the_engine_would_refuse_in_the_update_is_refused_before(
+    changes: dict[str, Any], message: str
+) -> None:
+    def broken() -> None:
+        with pytest.raises(ValueError, match=message):
+            ServingEndpoint("fare", args(**changes))
+
+    assert record(broken).resources == []
+
+
+def test_a_principal_that_is_known_late_is_listed_too() -> None:
+    late = EndpointPermission(level="CAN_QUERY", service_principal=pulumi.Output.from_input("app-id"))
+    controls = build(permissions=[late]).one(":Permissions")["accessControls"]
+    assert controls == [{"permissionLevel": "CAN_QUERY", "servicePrincipalName": "app-id"}]

@@ -195,3 +195,36 @@ def test_a_workflow_that_cannot_be_is_refused(jobs: dict[str, WorkflowJobArgs], 
             MlWorkflow("ml", workflow(**jobs))
 
     assert [one for one in record(broken).resources if one.typ.startswith("databricks:")] == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"parameters": {"db_password": "x"}}, "has the parameter db_password: parameters are shown"),
+        ({"cron": "0 0 * * *"}, "'0 0 \\* \\* \\*' is no Quartz expression"),
+        ({"folder": "Shared/jobs"}, "folder 'Shared/jobs' begins at no root"),
+        ({"max_concurrent_runs": 0}, "max_concurrent_runs is 0"),
+        ({"notify_on_failure": ["ops"]}, "'ops' is no e-mail address"),
+        ({"permissions": [JobPermission(level="CAN_VIEW")]}, "CAN_VIEW is for nobody"),
+    ],
+)
+def test_what_would_fail_in_the_update_is_refused_before(changes: dict[str, Any], message: str) -> None:
+    def broken() -> None:
+        with pytest.raises(ValueError, match=message):
+            WorkflowJob("one", job(name="one", **changes))
+
+    assert record(broken).resources == []
+
+
+def test_two_files_of_one_name_that_would_go_to_one_place_are_refused(tmp_path: Path) -> None:
+    sources = [tmp_path / folder / "train.py" for folder in ("a", "b")]
+    for source in sources:
+        source.parent.mkdir()
+        source.write_text(f"print({source.parent.name!r})\n")
+    tasks = [TaskArgs(key=source.parent.name, work=PythonTaskArgs(source=source)) for source in sources]
+
+    def broken() -> None:
+        with pytest.raises(JobError, match=r"tasks a and b come from files called train\.py"):
+            WorkflowJob("one", job(name="one", tasks=tasks, folder="/Shared/jobs"))
+
+    assert record(broken).resources == []

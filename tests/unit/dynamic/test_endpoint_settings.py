@@ -109,3 +109,31 @@ def test_an_endpoint_that_went_first_has_nobody_to_notify(settings: EndpointSett
     outs = made(settings.create(inputs()))
     del stub.endpoints["ep"]
     settings.delete("ep", outs)
+
+
+ROUTED = {"route_optimized": True, "declared_name": "ep"}
+
+
+@pytest.mark.parametrize(("before", "after"), [({}, ROUTED), (ROUTED, {})])
+def test_another_route_under_the_same_name_is_refused_at_check(
+    settings: EndpointSettingsProvider, before: dict[str, Any], after: dict[str, Any]
+) -> None:
+    (failure,) = settings.check(inputs(**before), inputs(**after)).failures
+    assert failure.property == "route_optimized"
+    assert "give it a new name too" in failure.reason
+
+
+def test_a_route_for_an_endpoint_that_was_made_without_is_refused_before_anything_is_in_state(
+    settings: EndpointSettingsProvider, stub: RestStub
+) -> None:
+    (failure,) = settings.check({}, inputs(**ROUTED)).failures
+    assert "endpoint ep was made without route optimisation" in failure.reason
+    stub.endpoints["ep"][0]["route_optimized"] = True
+    assert settings.check({}, inputs(**ROUTED)).failures == []
+    del stub.endpoints["ep"]
+    assert settings.check({}, inputs(**ROUTED)).failures == []
+    assert stub.writes() == []
+
+
+def test_a_new_endpoint_may_have_another_route(settings: EndpointSettingsProvider) -> None:
+    assert settings.check(inputs(), inputs(**{**ROUTED, "endpoint_name": "new", "declared_name": "new"})).failures == []
