@@ -23,10 +23,11 @@ from apps.deploy import (
 )
 from apps.deploy import rag as rag_module
 from apps.deploy.__main__ import DONE, FAILED, REFUSED, main
-from apps.deploy.project import DeployProject
+from apps.deploy.project import ROOT, DeployProject
 from apps.deploy.rag import PROJECT
 
 MODEL = "main.ml_models.rag_chatbot"
+FARES = "p03.e2e_demo_simon.taxi_fare_regressor"
 OUTPUTS = {"endpointUrl": "http://127.0.0.1:9/serving-endpoints/rag-chatbot-production/invocations"}
 
 
@@ -45,7 +46,10 @@ OUTPUTS = {"endpointUrl": "http://127.0.0.1:9/serving-endpoints/rag-chatbot-prod
 )
 def test_every_form_of_a_model_uri_is_read(text: str, expected: ModelUri) -> None:
     assert ModelUri.parse(text) == expected
-    assert ModelUri.parse(str(expected)) == expected
+    # One way to write it: with the scheme, and the version without leading zeros.
+    shown = f"models:/{expected.model}" + (f"/{expected.version}" if expected.version else f"@{expected.alias}")
+    assert str(expected) == shown
+    assert ModelUri.parse(shown) == expected
 
 
 @pytest.mark.parametrize(
@@ -66,15 +70,18 @@ def test_the_result_document_has_exactly_its_four_fields() -> None:
 class Engine:
     """Stands in for the Automation API and the workspace; the stack file is a real one."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    def __init__(
+        self, monkeypatch: pytest.MonkeyPatch, folder: Path, project: Path = PROJECT, name: str = "rag-serving"
+    ) -> None:
         self.folder = folder
+        self._key = f"{name}:serving"
         self.exists = False
         self.outputs: Mapping[str, Any] | None = OUTPUTS
         self.answers = True
         self.served: list[Mapping[str, Any]] = []
         self._stack = ""
-        for name in ("Pulumi.yaml", "Pulumi.staging.yaml", "Pulumi.prod.yaml"):
-            shutil.copy2(PROJECT / name, folder / name)
+        for file in ("Pulumi.yaml", "Pulumi.staging.yaml", "Pulumi.prod.yaml"):
+            shutil.copy2(project / file, folder / file)
 
         def opened(project: DeployProject) -> Engine:
             self._stack = project.stack
@@ -90,14 +97,14 @@ class Engine:
         monkeypatch.setattr(rag_module, "_answers", lambda *_: self.answers)
 
     def settings(self, stack: str) -> Any:
-        return yaml.safe_load((self.folder / f"Pulumi.{stack}.yaml").read_text())["config"]["rag-serving:serving"]
+        return yaml.safe_load((self.folder / f"Pulumi.{stack}.yaml").read_text())["config"][self._key]
 
     def set_config(self, key: str, value: Any, *, path: bool) -> None:
         assert path
         file = self.folder / f"Pulumi.{self._stack}.yaml"
         content = yaml.safe_load(file.read_text())
-        place = content["config"]["rag-serving:serving"]
-        *steps, last = key.removeprefix("rag-serving:serving.").replace("[0]", ".0").split(".")
+        place = content["config"][self._key]
+        *steps, last = key.removeprefix(f"{self._key}.").replace("[0]", ".0").split(".")
         for step in steps:
             place = place[int(step) if step.isdigit() else step]
         place[last] = value.value
@@ -180,4 +187,25 @@ def test_the_older_name_says_that_it_is_deprecated_and_how_to_opt_out() -> None:
     said: list[str] = []
     with pytest.deprecated_call(match="deploy_with_online_tables"), pytest.raises(DeployError):
         deploy("models:/a.b.c/1", "dev", tell=said.append)
+    assert "makes online tables now, which cost money" in said[0]
     assert "--no-online-tables" in said[0]
+
+
+def test_the_older_name_deploys_what_the_newer_one_does(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    engine = Engine(monkeypatch, tmp_path, ROOT, "taxi-serving")
+    engine.outputs = {
+        "onlineTableStates": {"p03.e2e_demo_simon.trip_pickup_features_online": "ONLINE_NO_PENDING_UPDATE"},
+        "smokeResult": {"status": "passed", "queriesSent": 2.0},
+    }
+    said: list[str] = []
+    newer = deploy_with_online_tables(f"{FARES}/16", "staging", folder=tmp_path, tell=said.append)
+    told = list(said)
+    said.clear()
+    with pytest.deprecated_call():
+        older = deploy(f"models:/{FARES}/16", "staging", folder=tmp_path, tell=said.append)
+    assert older == newer
+    assert (older.status, older.endpoint_name, older.model_version) == ("success", "taxi-fare-regressor-staging", "16")
+    assert said[1:] == told
+    assert "online table p03.e2e_demo_simon.trip_pickup_features_online: ONLINE_NO_PENDING_UPDATE" in told
+    assert "validation: passed, 2 queries" in told
+    assert [one["model"]["aliases"] for one in engine.served] == [{"champion": "16"}] * 2
