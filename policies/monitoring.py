@@ -247,10 +247,34 @@ production_schedules_run = ResourceRule(
     check=_paused,
 )
 
+
+def _nothing_to_compare_with(subject: Subject) -> Iterator[str]:
+    base = () if subject.type == QUALITY_MONITOR else ("dataProfilingConfig",)
+    if isinstance(subject.get(*base, "inferenceLog"), Mapping) and not subject.get(*base, "baselineTableName"):
+        yield (
+            f"monitor of {subject.shown} has no baseline, so a model that is wrong from its first day never drifts: "
+            "set baselineTableName to a table of rows that the model has not seen in training, with its predictions."
+        )
+
+
+monitor_has_a_baseline = ResourceRule(
+    id="POL-67",
+    name="monitor-has-a-baseline",
+    description="Require a baseline table of inference monitors.",
+    remediation="Set baselineTableName to rows that the model has not seen in training, with its predictions.",
+    staging=ADVISORY,
+    prod=MANDATORY,
+    severity=MEDIUM,
+    source=sources.MONITORS,
+    types=MONITORS,
+    check=_nothing_to_compare_with,
+)
+
 RULES = (
     inference_table_is_on,
     endpoint_is_watched,
     monitor_measures_the_business,
+    monitor_has_a_baseline,
     no_superseded_monitoring_resources,
     monitor_watches_unpacked_requests,
     alert_tells_somebody,

@@ -66,6 +66,7 @@ MONITOR = {
     "tableName": "c.s.fares_unpacked",
     "inferenceLog": {"predictionCol": "p"},
     "customMetrics": [{"name": "loss"}],
+    "baselineTableName": "c.s.fares_baseline",
 }
 SUBSCRIBED = {"evaluation": {"notification": {"subscriptions": [{"userEmail": "a@example.com"}]}}}
 

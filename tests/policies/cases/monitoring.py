@@ -52,6 +52,28 @@ CASES = (
         unknown=[([monitor(customMetrics=UNKNOWN)], "customMetrics")],
     ),
     Case(
+        rule=monitoring.monitor_has_a_baseline,
+        passes=[
+            [monitor()],
+            [monitor(inferenceLog=None, snapshot={}, baselineTableName=None)],
+            [
+                of_type(
+                    monitoring.DATA_QUALITY_MONITOR,
+                    dataProfilingConfig={"inferenceLog": {}, "baselineTableName": "c.s.baseline"},
+                )
+            ],
+        ],
+        refuses=[
+            ([monitor(baselineTableName=None)], "monitor of c.s.fares_unpacked has no baseline"),
+            ([monitor(baselineTableName="")], "has no baseline"),
+            (
+                [of_type(monitoring.DATA_QUALITY_MONITOR, dataProfilingConfig={"inferenceLog": {}})],
+                "set baselineTableName",
+            ),
+        ],
+        unknown=[([monitor(baselineTableName=UNKNOWN)], "baselineTableName")],
+    ),
+    Case(
         rule=monitoring.no_superseded_monitoring_resources,
         passes=[[monitor()]],
         refuses=[
