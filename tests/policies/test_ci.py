@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -131,7 +132,7 @@ def test_azure_deploys_each_stack_to_its_environment_staging_first() -> None:
 
 
 def test_the_engine_of_the_workflows_is_the_pinned_one() -> None:
-    pinned = re.search(r'"pulumi==([\d.]+)"', (PROJECT / "pyproject.toml").read_text())
-    assert pinned is not None
+    packages = tomllib.loads((PROJECT / "uv.lock").read_text())["package"]
+    locked = next(package["version"] for package in packages if package["name"] == "pulumi")
     for file in ALL:
-        assert set(re.findall(r'(?i)pulumi[-_]version: "([\d.]+)"', file.read_text())) == {pinned.group(1)}
+        assert set(re.findall(r'(?i)pulumi[-_]version: "([\d.]+)"', file.read_text())) == {locked}
