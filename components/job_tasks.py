@@ -24,7 +24,9 @@ ConditionOperator = Literal[
 RunIf = Literal["ALL_SUCCESS", "ALL_DONE", "NONE_FAILED", "AT_LEAST_ONE_SUCCESS", "ALL_FAILED", "AT_LEAST_ONE_FAILED"]
 MAX_TASKS = 1000
 _KEY = re.compile(r"[A-Za-z0-9_-]{1,100}")
-_SECRET = re.compile(r"password|passwd|secret|token|credential", re.IGNORECASE)
+_SECRET = re.compile(r"password|passwd|secret|token(?!s)|credential", re.IGNORECASE)
+# Where a secret is, is none: `read_secret_prefix`, `token_scope`, `secret_key`.
+_PLACE = re.compile(r"(?:scope|prefix|name|path|table|secret_?key)$", re.IGNORECASE)
 
 
 class JobError(ValueError):
@@ -141,8 +143,8 @@ def check_tasks(job: str, tasks: Sequence[TaskArgs], computes: Sequence[str]) ->
 
 
 def names_a_secret(parameter: str) -> bool:
-    """Whether a parameter of this name holds what nobody should read in the settings of a job."""
-    return _SECRET.search(parameter) is not None
+    """Whether a parameter of this name holds what nobody should read in the settings of a job, not where it is kept."""
+    return _SECRET.search(parameter) is not None and _PLACE.search(parameter) is None
 
 
 def _graph_problems(tasks: Sequence[TaskArgs]) -> Iterator[str]:

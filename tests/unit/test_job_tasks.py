@@ -19,6 +19,7 @@ from components.job_tasks import (
     TaskArgs,
     Work,
     check_tasks,
+    names_a_secret,
 )
 
 QUERY = SqlTaskArgs(query_id="q", warehouse_id="w")
@@ -99,3 +100,15 @@ def test_a_graph_is_taken_exactly_when_its_tasks_can_be_put_in_order(edges: list
         check_tasks("nightly", tasks, [])
     else:
         assert "in a circle" in reasons(*tasks)
+
+
+@pytest.mark.parametrize("name", ["password", "db_password", "secret", "clientSecret", "api_token", "credentials"])
+def test_a_parameter_that_holds_a_secret_is_known_by_its_name(name: str) -> None:
+    assert names_a_secret(name)
+
+
+@pytest.mark.parametrize(
+    "name", ["read_secret_prefix", "secret_scope", "secretKey", "token_table", "max_tokens", "passenger", "catalog"]
+)
+def test_where_a_secret_is_kept_and_what_is_counted_are_no_secrets(name: str) -> None:
+    assert not names_a_secret(name)
