@@ -9,6 +9,7 @@ import yaml
 
 from components.config import StackConfig
 from components.config.errors import parse_stack_config
+from pipelines.taxi.features import DROPOFF, PICKUP
 
 ROOT = Path(__file__).parents[2]
 # No record is in the document; this one is ours, made of its keys.
@@ -66,5 +67,16 @@ def test_availability_latency_and_freshness_are_watched(stack: str) -> None:
     alerts = config_of(stack).alerts
     assert alerts is not None
     assert (alerts.max_error_share, alerts.max_p95_latency_ms, alerts.window_minutes) == (0.01, 200, 15)
-    (freshness,) = alerts.freshness
-    assert (freshness.table, freshness.max_age_minutes) == ("trip_pickup_features", 60)
+    assert [(one.table, one.column, one.max_age_minutes) for one in alerts.freshness] == [
+        ("trip_pickup_features", "rounded_pickup_datetime", 60),
+        ("trip_dropoff_features", "rounded_dropoff_datetime", 60),
+    ]
+
+
+@pytest.mark.parametrize("stack", ["staging", "prod"])
+def test_lookups_have_the_documented_target_and_every_feature_of_both_tables_is_told_apart(stack: str) -> None:
+    latency = config_of(stack).feature_latency
+    assert latency is not None
+    assert (latency.target_ms, latency.percentile, latency.record) == (5, 95, None)
+    # One that is left out would be looked up all the same, and the lookup look shorter than it is.
+    assert set(latency.features) == {feature for table in (PICKUP, DROPOFF) for feature in table.features}
