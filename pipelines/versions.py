@@ -10,6 +10,7 @@ from databricks.sdk.service.catalog import ModelVersionInfoStatus
 # Versions are read newest first, one request each.
 _VERSIONS_READ: Final = 20
 _GET_VERSION: Final = "/api/2.0/mlflow/unity-catalog/model-versions/get"
+_SET_TAG: Final = "/api/2.0/mlflow/unity-catalog/model-versions/set-tag"
 
 
 def find_version(workspace: WorkspaceClient, full_name: str, digests: Mapping[str, str]) -> str | None:
@@ -34,3 +35,9 @@ def version_tags(workspace: WorkspaceClient, full_name: str, version: str) -> di
     answer = workspace.api_client.do("GET", _GET_VERSION, query={"name": full_name, "version": version})
     document = cast("dict[str, Any]", answer)
     return {tag["key"]: tag["value"] for tag in document["model_version"].get("tags", [])}
+
+
+def tag_version(workspace: WorkspaceClient, full_name: str, version: str, name: str, value: str) -> None:
+    """Set one tag of a version, by the same client's request."""
+    body = {"name": full_name, "version": version, "key": name, "value": value}
+    workspace.api_client.do("POST", _SET_TAG, body=body)

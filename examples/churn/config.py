@@ -120,6 +120,38 @@ class DriftResponseConfig(Section):
         }
 
 
+class AbTestConfig(Section):
+    """Whether the champion may take production over: what it has to show, and when it is asked."""
+
+    error_margin: float = Field(
+        default=0.02, ge=0, description="How much larger its share of mistakes may be, at a confidence of 95 %."
+    )
+    loss_margin: float = Field(
+        default=2.0, ge=0, description="How much larger its mean loss may be, in dollars a customer."
+    )
+    minimum_rows: int = Field(default=200, ge=30, description="Labelled rows that each of the two versions needs.")
+    loss: Filled = Field(
+        default="CASE WHEN prediction <> churn AND churn = 'Yes' THEN monthly_charges ELSE 0 END",
+        description="SQL over columns of the monitored table: what an answer costs, 0 or more.",
+    )
+    cron: Cron | None = Field(default=None, description="Quartz expression, UTC; only by hand when left out.")
+    folder: str = Field(pattern="^/", description="Workspace folder of the notebook and its code, from the root.")
+    packages: list[Filled] = Field(
+        default_factory=lambda: ["databricks-sdk==0.156.0"], description="What the notebook runs with, pinned."
+    )
+    run_as: Filled | None = Field(default=None, description="Application id of a service principal.")
+    notify_on_failure: list[Email] = Field(default_factory=list, description="Of the job itself.")
+
+    def parameters(self) -> dict[str, str]:
+        """The job's parameters, as texts, by the names that the comparison reads."""
+        return {
+            "error_margin": f"{self.error_margin:g}",
+            "loss_margin": f"{self.loss_margin:g}",
+            "minimum_rows": str(self.minimum_rows),
+            "loss": self.loss,
+        }
+
+
 class ChurnConfig(StackConfig):
     """A stack file of this project."""
 
@@ -129,11 +161,15 @@ class ChurnConfig(StackConfig):
     )
     drift: DriftResponseConfig | None = Field(default=None, description="The job that answers drift; none if left out.")
     batch: BatchConfig | None = Field(default=None, description="The job that scores in bulk; none if left out.")
+    ab_test: AbTestConfig | None = Field(
+        default=None, description="The job that compares the two versions behind the endpoint; none if left out."
+    )
 
     def _problems(self) -> Iterator[str]:
         yield from super()._problems()
         if self.batch is not None and CONSUMER not in self.model.consumers:
             yield f"batch: nothing says which version it asks; add model.consumers: {{{CONSUMER}: <alias>}}"
+        yield from self._ab_problems()
         if self.monitor is None and (self.drift is not None or self.monitored_features):
             yield "drift, monitoredFeatures: both read or fill the monitored table, and there is none; add monitor"
         elif self.monitor is not None and self.drift is not None:
@@ -146,6 +182,16 @@ class ChurnConfig(StackConfig):
             if self.drift.judge_slices and not self.monitor.slicing_exprs:
                 yield "drift.judgeSlices: the monitor has no slices; add monitor.slicingExprs, or leave it out"
             yield from _measure_problems(self.drift.drift_metric, self.monitor)
+
+    def _ab_problems(self) -> Iterator[str]:
+        if self.ab_test is None:
+            return
+        if len(self.model.ladder) < 2:
+            yield "abTest: it compares the two upper rungs; add model.ladder"
+        if self.monitor is None or self.monitor.label_column is None:
+            yield "abTest: it counts mistakes in the monitored table by labels; add monitor with labelColumn"
+        elif self.monitor.model_id != "model_version":
+            yield f"abTest: the monitored table tells {self.monitor.model_id} apart; set monitor.modelId: model_version"
 
 
 def _measure_problems(measure: str, monitor: MonitorConfig) -> Iterator[str]:
