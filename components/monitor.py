@@ -42,6 +42,8 @@ __all__ = ["CustomMetricArgs", "FeatureSource", "InferenceMonitor", "InferenceMo
 UNPACK_TASK = "unpack"
 FEATURE_TASK = "features"
 LABEL_TASK = "labels"
+# Of one run: later ones wait for it. The first over a long history takes longer than the hour between them.
+UNPACK_TIMEOUT_SECONDS = 4 * 3_600
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -241,6 +243,7 @@ def _unpack_job(
         # Two runs at once would both find the same requests missing.
         max_concurrent_runs=1,
         queue=databricks.JobQueueArgs(enabled=True),
+        timeout_seconds=UNPACK_TIMEOUT_SECONDS,
         tags=dict(args.tags),
         opts=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=[table])),
     )

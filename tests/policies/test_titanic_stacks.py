@@ -20,9 +20,8 @@ PROVIDER = Path(__file__).with_name("accepting_provider.py")
 SECTION = "passenger-serving:serving"
 # What a careful owner would still add: none of it ends an update.
 ADVISED = {
-    "staging": {"jobs-have-a-timeout"},
+    "staging": set[str](),
     "prod": {
-        "jobs-have-a-timeout",
         "production-job-runs-as-a-service-principal",
         "production-endpoint-is-protected",
         "production-endpoint-has-a-budget-policy",

@@ -54,8 +54,10 @@ def test_the_job_runs_the_saved_statement_on_the_warehouse_one_at_a_time() -> No
         {"taskKey": "unpack", "sqlTask": {"warehouseId": "warehouse", "query": {"queryId": "monitor-unpack-id"}}}
     ]
     assert job["maxConcurrentRuns"] == 1
+    # A run that hangs would keep all later ones in the queue.
+    assert job["timeoutSeconds"] == 4 * 3_600
     text = recording.one(":Query")["queryText"]
-    assert "FROM `p03`.`e2e_demo_simon`.`taxi_payload` AS p" in text
+    assert "FROM `p03`.`e2e_demo_simon`.`taxi_payload`\n" in text
     assert text.startswith("INSERT INTO `p03`.`e2e_demo_simon`.`taxi_unpacked` (")
 
 
