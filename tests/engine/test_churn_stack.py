@@ -23,6 +23,7 @@ from pipelines.churn.drift_detection import judge
 from pipelines.churn.drift_job import read_metrics
 from pipelines.churn.drift_parameters import policy_of, start_of
 from pipelines.sql import Warehouse
+from pipelines.versions import version_tags
 from tests.support.churn import ENDPOINT, MODEL, MONITORED, PAYLOAD, Churn, train
 from tests.support.engine import Outcome
 from tests.support.example import credentials
@@ -181,6 +182,17 @@ def test_sixty_days_without_drift_set_nothing_going(deployed: Deployed) -> None:
     # It was looked at something: in the end the table and four or more slices, seven days of them.
     assert decisions[-1]["windows"] >= 7 * 5
     assert (deployed.aliases(), _versions(deployed)) == (before, versions)
+
+    # Both versions have answered for two months: what comes of it is said by tags, and moves nothing.
+    assert deployed.churn.run(deployed.outputs.job_ids["ab-test"]) == {"Ab_result": "SUCCESS"}
+    client = deployed.churn.server.client()
+    tags = version_tags(client, MODEL, before["champion"])
+    assert (tags["ab_result"] in ("passed", "failed", "inconclusive"), tags["ab_against"]) == (True, "1"), tags
+    # The split says who answers how often.
+    champion, production = (int(rows) for rows in tags["ab_rows"].split(" against "))
+    assert 0.05 < champion / (champion + production) < 0.4, tags
+    assert champion + production > 30 * 400
+    assert deployed.aliases() == before
 
     parameters = days.parameters()
     policy = policy_of(parameters, start_of(parameters))
