@@ -20,6 +20,8 @@ from .unpack import SERVED_ENTITY_ID
 
 DriftType = Literal["BASELINE", "CONSECUTIVE"]
 WHOLE_TABLE = ":table"
+NEWEST = "WHERE window_start = (SELECT max(window_start) FROM judged)"
+"""How questions about metric tables end: they look at the newest window that says anything."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,7 +114,7 @@ def drift(
 )
 SELECT drift, column_name, slice_key, slice_value, window_start
 FROM judged
-WHERE window_start = (SELECT max(window_start) FROM judged)"""
+{NEWEST}"""
 
 
 def quality(
@@ -153,7 +155,7 @@ def quality(
 )
 SELECT quality, slice_key, slice_value, window_start
 FROM judged
-WHERE window_start = (SELECT max(window_start) FROM judged)"""
+{NEWEST}"""
 
 
 def daily_summary(payload_table: ThreePartName, *, days: int = 7) -> str:

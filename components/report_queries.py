@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from .alert_queries import WHOLE_TABLE, DriftType
+from .alert_queries import NEWEST, WHOLE_TABLE, DriftType
 from .names import ThreePartName
 
 DRIFT_MEASURES = ("js_distance", "population_stability_index")
@@ -170,6 +170,18 @@ ORDER BY date"""
 def value_now(query_text: str, column: str, aggregation: str) -> str:
     """The number that an alert would compare now: its own query, its own aggregation."""
     return f"SELECT {aggregation}({column}) AS value FROM (\n{query_text.rstrip().rstrip(';')}\n) AS asked"
+
+
+def judged_by(query_text: str, *, days: int) -> str | None:
+    """What a drift or quality alert would have compared in every window of the last days: its own query, with its own
+    conditions, without the one that takes the newest window. None for a query that asks something else.
+    """
+    text = query_text.rstrip().rstrip(";").rstrip()
+    if watched_by(text) is None or not text.endswith(NEWEST):
+        return None
+    return (
+        f"{text.removesuffix(NEWEST)}WHERE window_start >= current_date() - INTERVAL {days} DAYS\nORDER BY window_start"
+    )
 
 
 def short_name(measure: str) -> str:

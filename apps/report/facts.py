@@ -66,6 +66,8 @@ class Facts:
     measures: tuple[str, ...]
     """What `quality` has been asked for."""
     alerts: Reading[list[Alert]]
+    judged: Mapping[str, Reading[list[Row]]]
+    """What each alert on the monitor would have compared in every window, by its name."""
     decisions: Reading[list[Row]]
     history: Reading[History]
     billed: Reading[list[Row]]
@@ -97,6 +99,7 @@ def gather(source: Source, outputs: Mapping[str, Any], *, days: int) -> Facts:
         quality=_quality(source, outputs, monitor, measures, days),
         measures=measures,
         alerts=alerts,
+        judged={one.name: _judged(source, one, days) for one in alerts.value if one.watches is not None},
         decisions=_decisions(source, outputs, days),
         history=read_history(source, str(outputs.get("modelName", ""))),
         billed=source.rows(
@@ -232,6 +235,13 @@ def _quality(
         days=days,
     )
     return source.rows("quality of the predictions by window", statement)
+
+
+def _judged(source: Source, alert: Alert, days: int) -> Reading[list[Row]]:
+    statement = report_queries.judged_by(alert.query, days=days)
+    if statement is None:
+        return Reading([], f"the query of alert {alert.name} is not one of the project's: its windows are not known")
+    return source.rows(f"windows that alert {alert.name} judges", statement)
 
 
 def _decisions(source: Source, outputs: Mapping[str, Any], days: int) -> Reading[list[Row]]:

@@ -37,6 +37,8 @@ class Alert:
     watches: Watched | None
     """What of a monitor it watches; None for an alert on traffic or freshness."""
     schedule: str
+    query: str = ""
+    """Its statement."""
 
     def is_beyond(self, value: float) -> bool:
         """Whether a number is one that this alert fires for."""
@@ -104,4 +106,5 @@ def _alert(source: Source, short: str, alert: AlertV2) -> Alert:
         value=None if value is None else float(value),
         watches=watched_by(alert.query_text or ""),
         schedule=alert.schedule.quartz_cron_schedule or "",
+        query=alert.query_text or "",
     )

@@ -11,7 +11,7 @@ from apps.report.facts import Facts, Monitored
 from apps.report.limits import Alert, limit_of
 from apps.report.sections import Plot, Section, Table, at, day, limits_of, number, plot, series
 from apps.report.source import Row
-from components.report_queries import DRIFT_MEASURES, short_name
+from components.report_queries import DRIFT_MEASURES, Watched, short_name
 
 _AGAINST = {"BASELINE": "the baseline", "CONSECUTIVE": "the window before"}
 ALL_MODELS = "*"
@@ -94,13 +94,14 @@ def performance(facts: Facts) -> Section:
 def violations(facts: Facts) -> Section:
     """How many numbers of each window are beyond the limit of an alert."""
     name, title = "violations", "Violations"
-    judged = [one for one in facts.alerts.value if one.watches is not None and not one.watches.sliced]
+    judged = [one for one in facts.alerts.value if one.watches is not None]
     if not judged:
         why = facts.alerts.missing or "no alert of the stack watches its monitor"
         return Section(name=name, title=title, missing=[f"there is no limit to be beyond: {why}"])
-    windows = sorted({at(row["window_start"]) for rows in _all_rows(facts) for row in rows})
+    problems = [reading.missing for reading in facts.judged.values() if reading.missing]
+    windows = sorted({at(row["window_start"]) for reading in facts.judged.values() for row in reading.value})
     if not windows:
-        return Section(name=name, title=title, missing=[facts.quality.missing or "no window was measured"])
+        return Section(name=name, title=title, missing=problems or ["no window is large enough to be judged"])
     found = beyond(facts)
     lines = [
         Series(kind, [(window, float(_count(found, window, kind))) for window in windows])
@@ -126,8 +127,9 @@ def violations(facts: Facts) -> Section:
     return Section(
         name=name,
         title=title,
-        says=f"{total} number{'' if total == 1 else 's'} of {len(windows)} windows beyond the limit of an alert; the "
-        "limit itself does not count.",
+        says=f"{total} number{'' if total == 1 else 's'} of {len(windows)} windows beyond the limit of an alert, of "
+        "the whole table or of a slice, as each alert judges; the limit itself does not count.",
+        missing=problems,
         plots=[
             plot(
                 "violations",
@@ -143,38 +145,36 @@ def violations(facts: Facts) -> Section:
 
 
 def beyond(facts: Facts) -> list[Beyond]:
-    """Every number of a window that an alert on the whole table would fire for, in the order of time."""
-    found: list[Beyond] = []
-    sizes = _window_rows(facts)
+    """Every number of a window that an alert fires for, in the order of time; of several models the worst.
+
+    Each alert judges by its own query: windows of too few rows, or without labels, are no answer here either.
+    """
+    found: dict[tuple[datetime, str, str], Beyond] = {}
     for alert in facts.alerts.value:
-        watched = alert.watches
-        if watched is None or watched.sliced:
+        if alert.watches is None:
             continue
-        column = short_name(watched.measure)
-        rows = facts.drift[watched.drift_type].value if watched.drift_type in facts.drift else facts.quality.value
-        for row in rows:
-            value = row.get(column)
+        for row in facts.judged[alert.name].value:
+            value = row[alert.column]
             if value is None or not alert.is_beyond(float(value)):
                 continue
-            # The alert itself takes a small window for no answer.
-            if int(row.get("rows") or sizes.get(at(row["window_start"]), watched.min_rows)) < watched.min_rows:
-                continue
-            if not watched.drift_type:
-                what = f"{watched.measure} of {model_name(facts, str(row['model_id']))}"
-                found.append(Beyond(at(row["window_start"]), what, float(value), alert, "quality"))
-            elif row["column_name"] in watched.columns:
-                what = f"{watched.measure} of {row['column_name']}"
-                found.append(Beyond(at(row["window_start"]), what, float(value), alert, "drift"))
-    return sorted(found, key=lambda one: (one.window, one.what))
+            one = Beyond(at(row["window_start"]), _what(alert.watches, row), float(value), alert, _kind(alert.watches))
+            known = found.get((one.window, one.what, alert.name))
+            if known is None or abs(one.value) > abs(known.value):
+                found[one.window, one.what, alert.name] = one
+    return sorted(found.values(), key=lambda one: (one.window, one.what, one.alert.name))
 
 
-def _window_rows(facts: Facts) -> dict[datetime, int]:
-    """Rows of the largest model in each window."""
-    found: dict[datetime, int] = {}
-    for row in _of_models(facts.quality.value):
-        window = at(row["window_start"])
-        found[window] = max(found.get(window, 0), int(row["rows"] or 0))
-    return found
+def _kind(watched: Watched) -> str:
+    return "drift" if watched.drift_type else "quality"
+
+
+def _what(watched: Watched, row: Row) -> str:
+    column = f" of {row['column_name']}" if watched.drift_type else ""
+    if not watched.sliced:
+        return f"{watched.measure}{column}"
+    # An expression is sliced by whether it holds; a column by its values.
+    value = "" if row["slice_value"] == "true" else f" is {row['slice_value']}"
+    return f"{watched.measure}{column} where {row['slice_key']}{value}"
 
 
 def model_name(facts: Facts, model_id: str) -> str:
@@ -224,12 +224,6 @@ def _answers(monitor: Monitored) -> set[str]:
 def _of_models(rows: Sequence[Row]) -> list[Row]:
     """Without the row over all models, where there are rows of models."""
     return [row for row in rows if row["model_id"] != ALL_MODELS] or list(rows)
-
-
-def _all_rows(facts: Facts) -> Iterator[Sequence[Row]]:
-    yield facts.quality.value
-    for reading in facts.drift.values():
-        yield reading.value
 
 
 def _count(found: Sequence[Beyond], window: datetime, kind: str) -> int:

@@ -11,6 +11,7 @@ from markupsafe import Markup
 
 from apps.report import charts, loop_sections, monitor_sections, serving_sections
 from apps.report.facts import Facts
+from apps.report.now import notes
 from apps.report.sections import Section, instant, number
 from apps.report.source import Asked
 
@@ -76,6 +77,7 @@ def html(facts: Facts, sections: Sequence[Section], *, stack: str, warehouse: st
         contract=outputs.get("contractVersion", ""),
         stack=stack,
         warehouse=warehouse,
+        notes=notes(facts),
         tiles=tiles(facts),
         sections=sections,
         drawings=drawings,

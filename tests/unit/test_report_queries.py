@@ -57,6 +57,21 @@ def test_what_a_quality_alert_watches_is_read_from_its_query_again(label: str | 
     )
 
 
+def test_an_alert_judges_every_window_by_the_query_that_it_asks_about_the_newest_one() -> None:
+    for query in (
+        alert_queries.quality(TABLE, "loss", granularity="1 day", sliced=True, label_column="churn", min_rows=30),
+        alert_queries.drift(
+            TABLE, "js_distance", columns=["churn"], drift_type="CONSECUTIVE", granularity="1 day", sliced=False
+        ),
+    ):
+        judged = report_queries.judged_by(query + ";\n", days=7)
+        assert judged is not None
+        conditions, _, tail = judged.rpartition("FROM judged\n")
+        assert query.startswith(conditions)
+        assert tail == "WHERE window_start >= current_date() - INTERVAL 7 DAYS\nORDER BY window_start"
+    assert report_queries.judged_by("SELECT 1", days=7) is None
+
+
 def test_another_question_watches_nothing_of_a_monitor() -> None:
     traffic = Traffic(payload_table=TABLE, window_minutes=15, delivery_lag_minutes=60, min_requests=1)
     assert watched_by(alert_queries.error_share(traffic)) is None

@@ -79,6 +79,7 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
             "contractVersion": "1.1",
             "environment": "local",
             "endpointName": "rater",
+            "endpointUrl": f"{server.host}/serving-endpoints/rater/invocations",
             "modelName": "main.rep.nothing",
             "payloadTable": "main.rep.rater_payload",
             "servedEntities": [],
