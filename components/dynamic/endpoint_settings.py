@@ -14,10 +14,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import pulumi
-from pulumi.dynamic import CheckFailure, CheckResult, CreateResult, DiffResult, ReadResult, Resource, UpdateResult
+from pulumi.dynamic import CheckFailure, CheckResult, CreateResult, DiffResult, ReadResult, UpdateResult
 
 from ..arguments import Arguments
 from .errors import AbsentError, WorkspaceError, asking
+from .explicit_provider import WorkspaceResource
 from .provider import Props, WorkspaceProvider, changed, guarded, known, without_provider
 
 PROVIDER_VERSION = "1"
@@ -154,7 +155,7 @@ class EndpointSettingsArgs(Arguments):
     """Version of the provider's behaviour; a new one shows as an update that changes nothing."""
 
 
-class EndpointSettings(Resource, module="serving", name="EndpointSettings"):
+class EndpointSettings(WorkspaceResource, module="serving", name="EndpointSettings"):
     """Notifications of a serving endpoint, and what it was made with for good."""
 
     endpoint_name: pulumi.Output[str]

@@ -14,10 +14,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import pulumi
-from pulumi.dynamic import CheckFailure, CheckResult, CreateResult, DiffResult, ReadResult, Resource, UpdateResult
+from pulumi.dynamic import CheckFailure, CheckResult, CreateResult, DiffResult, ReadResult, UpdateResult
 
 from ..arguments import Arguments
 from .errors import AbsentError, ProviderError, asking
+from .explicit_provider import WorkspaceResource
 from .provider import Props, WorkspaceProvider, changed, guarded, known, without_provider
 from .waiting import wait_for
 
@@ -152,7 +153,7 @@ class JobRunArgs(Arguments):
     """Version of the provider's behaviour; a new one shows as an update, which runs the job."""
 
 
-class JobRun(Resource, module="serving", name="JobRun"):
+class JobRun(WorkspaceResource, module="serving", name="JobRun"):
     """A run of a job that succeeded."""
 
     job_id: pulumi.Output[str]

@@ -13,12 +13,13 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 import pulumi
-from pulumi.dynamic import CheckFailure, CheckResult, CreateResult, DiffResult, ReadResult, Resource, UpdateResult
+from pulumi.dynamic import CheckFailure, CheckResult, CreateResult, DiffResult, ReadResult, UpdateResult
 
 from ..arguments import Arguments
 from ..names import InvalidNameError, check_endpoint_name
 from . import engine
 from .errors import AbsentError, ProviderError
+from .explicit_provider import WorkspaceResource
 from .lookup_figures import LookupFigures, lookup_figures
 from .provider import Props, WorkspaceProvider, changed, guarded, is_unknown, known, without_provider
 from .smoke_ask import Asker, Patience
@@ -235,7 +236,7 @@ class LookupLatencyArgs(Arguments):
     """Version of the provider's behaviour; a new one measures again."""
 
 
-class LookupLatency(Resource, module="serving", name="LookupLatency"):
+class LookupLatency(WorkspaceResource, module="serving", name="LookupLatency"):
     """A measurement of feature lookups. Depend on it with whatever may only happen when they are fast enough."""
 
     endpoint_name: pulumi.Output[str]

@@ -18,7 +18,6 @@ from pulumi.dynamic import (
     CreateResult,
     DiffResult,
     ReadResult,
-    Resource,
     UpdateResult,
 )
 
@@ -28,6 +27,7 @@ from . import engine, registry_calls
 from .alias_gates import require_gates
 from .alias_journal import NOTHING, journal_entry, journal_key
 from .errors import ProviderError, WorkspaceError
+from .explicit_provider import WorkspaceResource
 from .provider import Props, WorkspaceProvider, changed, guarded, is_unknown, known, without_provider
 
 PROVIDER_VERSION = "1"
@@ -296,7 +296,7 @@ class ModelAliasArgs(Arguments):
     """Version of the provider's behaviour; a new one shows as an update that moves nothing."""
 
 
-class ModelAlias(Resource, module="serving", name="ModelAlias"):
+class ModelAlias(WorkspaceResource, module="serving", name="ModelAlias"):
     """An alias of a registered model in Unity Catalog."""
 
     model: pulumi.Output[str]

@@ -11,17 +11,30 @@ import functools
 import os
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, ClassVar, Concatenate, ParamSpec, TypeVar
+from contextvars import ContextVar
+from types import MappingProxyType, TracebackType
+from typing import TYPE_CHECKING, Any, ClassVar, Concatenate, ParamSpec, TypeVar, cast
 
-from pulumi.dynamic import CheckFailure, ConfigureRequest, ResourceProvider
+import pulumi
+from pulumi.dynamic import (
+    CheckFailure,
+    CheckResult,
+    ConfigureRequest,
+    CreateResult,
+    DiffResult,
+    ReadResult,
+    ResourceProvider,
+    UpdateResult,
+)
 from pulumi.runtime import rpc
 
 from . import engine
 from .client import SETTING_KEYS, WorkspaceConnectionError, workspace_client
 from .errors import PartlyMadeError, ProviderError
+from .explicit_provider import PROPERTY
 from .redaction import Redactor
 from .waiting import Clock, SystemClock
+from .workspace_settings import settings_for
 
 if TYPE_CHECKING:
     from databricks.sdk import WorkspaceClient
@@ -29,6 +42,8 @@ if TYPE_CHECKING:
 Props = dict[str, Any]
 _PROVIDER_KEY = "__provider"
 _CONNECTING = threading.Lock()
+# Of the resource that this thread's operation is about; empty where no explicit provider names one.
+_WORKSPACE: ContextVar[Mapping[str, Any]] = ContextVar("workspace", default=MappingProxyType({}))
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -44,7 +59,7 @@ class WorkspaceProvider(ResourceProvider):
     clock: ClassVar[Clock] = SystemClock()
 
     _settings: Mapping[str, Any] = {}
-    _client: WorkspaceClient | None = None
+    _clients: Mapping[tuple[tuple[str, str], ...], WorkspaceClient] = {}
 
     def __getstate__(self) -> Props:
         return {}
@@ -55,23 +70,34 @@ class WorkspaceProvider(ResourceProvider):
 
     @property
     def client(self) -> WorkspaceClient:
-        """The connection, made when it is first needed.
+        """The connection to the workspace of the resource that the operation is about, made when it is first needed.
 
         Raises:
             ProviderError: there is none to be had.
         """
+        key = tuple(sorted((name, str(value)) for name, value in _WORKSPACE.get().items()))
         with _CONNECTING:
-            if self._client is None:
+            if key not in self._clients:
                 try:
-                    self._client = workspace_client(self._settings)
+                    made = workspace_client(self._settings_now())
                 except WorkspaceConnectionError as error:
                     raise ProviderError(str(error)) from None
-            return self._client
+                self._clients = {**self._clients, key: made}
+            return self._clients[key]
 
     @property
     def redact(self) -> Redactor:
         """Takes this process's credentials out of a text."""
-        return Redactor.of(self._settings, os.environ)
+        try:
+            now = self._settings_now()
+        except ProviderError:
+            # Without credentials for the workspace there are none of them to show.
+            now = {}
+        return Redactor.of(self._settings, now, os.environ)
+
+    def _settings_now(self) -> Mapping[str, Any]:
+        workspace = _WORKSPACE.get()
+        return settings_for(workspace, self._settings, os.environ) if workspace else self._settings
 
     def failure(self, property_name: str, reason: str | Exception) -> CheckFailure:
         """A check failure whose reason is safe to show."""
@@ -105,10 +131,48 @@ def guarded(
 
     @functools.wraps(method)
     def call(self: SomeProvider, /, *args: P.args, **kwargs: P.kwargs) -> R:
-        with _Boundary(self.redact):
-            return method(self, *args, **kwargs)
+        # The last argument of every operation holds the properties that count.
+        props = args[-1] if args else None
+        told = props.get(PROPERTY) if isinstance(props, Mapping) else None
+        if told is None:
+            with _Boundary(self.redact):
+                return method(self, *args, **kwargs)
+        workspace = {} if is_unknown(told) and not isinstance(told, Mapping) else _known_of(told)
+        token = _WORKSPACE.set(workspace)
+        try:
+            with _Boundary(self.redact):
+                if is_unknown(told) and not workspace:
+                    return cast("R", _not_yet(method.__name__, args))
+                return _with_workspace(method(self, *args, **kwargs), workspace, args)
+        finally:
+            _WORKSPACE.reset(token)
 
     return call
+
+
+def _known_of(told: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in told.items() if not is_unknown(value)}
+
+
+def _not_yet(operation: str, args: tuple[Any, ...]) -> CheckResult | DiffResult:
+    """What preview can say of a workspace that is not there yet: the engine asks again when it is."""
+    if operation == "check":
+        return CheckResult(without_provider(args[-1]), [])
+    return DiffResult(changes=True, replaces=[], delete_before_replace=False)
+
+
+def _with_workspace(result: R, workspace: Mapping[str, Any], args: tuple[Any, ...]) -> R:
+    """The workspace stays in state whatever a provider keeps; another one is another thing of the same name."""
+    if isinstance(result, CreateResult | UpdateResult | ReadResult):
+        if result.outs:
+            result.outs = {**result.outs, PROPERTY: dict(workspace)}
+    elif isinstance(result, DiffResult):
+        before = args[-2].get(PROPERTY) or {}
+        if any(before.get(key) != value for key, value in workspace.items()):
+            result.changes = True
+        if before.get("host") and workspace.get("host") and before["host"] != workspace["host"]:
+            result.replaces = [*(result.replaces or []), PROPERTY]
+    return result
 
 
 def is_unknown(value: object) -> bool:
@@ -117,7 +181,8 @@ def is_unknown(value: object) -> bool:
         return any(is_unknown(part) for part in value.values())
     if isinstance(value, list | tuple):
         return any(is_unknown(part) for part in value)
-    return value == rpc.UNKNOWN
+    # In an operation the SDK hands over objects; the text is what travels.
+    return isinstance(value, type(pulumi.UNKNOWN)) or value == rpc.UNKNOWN
 
 
 def known(props: Mapping[str, Any], key: str) -> Any:

@@ -18,7 +18,6 @@ from pulumi.dynamic import (
     CreateResult,
     DiffResult,
     ReadResult,
-    Resource,
     UpdateResult,
 )
 
@@ -26,6 +25,7 @@ from ..arguments import Arguments
 from ..names import InvalidNameError, ThreePartName
 from . import engine, lag, publication
 from .errors import AbsentError, PartlyMadeError, ProviderError, WorkspaceError
+from .explicit_provider import WorkspaceResource
 from .provider import Props, WorkspaceProvider, changed, guarded, is_unknown, known, without_provider
 from .table_checks import MODES, Publication, seen_primary_keys, source_problems
 from .waiting import wait_for
@@ -345,7 +345,7 @@ class PublishedTableArgs(Arguments):
     """Version of the provider's behaviour; a new one shows as an update, which syncs again."""
 
 
-class PublishedTable(Resource, module="serving", name="PublishedTable"):
+class PublishedTable(WorkspaceResource, module="serving", name="PublishedTable"):
     """A feature table published to an online store."""
 
     source_table: pulumi.Output[str]

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import pulumi
-from pulumi.dynamic import Resource
 
 from ..arguments import Arguments
 from ..release.plan import Plan
+from .explicit_provider import WorkspaceResource
 from .provider import Props
 from .rollout import TrafficRolloutProvider
 from .smoke_suite import SmokeCase, expectation_text, payload_text
@@ -68,7 +68,7 @@ class TrafficRolloutArgs(Arguments):
     """Version of the provider's behaviour; a new one asks the smoke queries again and moves nothing."""
 
 
-class TrafficRollout(Resource, module="serving", name="TrafficRollout"):
+class TrafficRollout(WorkspaceResource, module="serving", name="TrafficRollout"):
     """The config of an endpoint, changed by releases. Depend on it with whatever may only happen after one."""
 
     version: pulumi.Output[str]

@@ -7,9 +7,9 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import pulumi
-from pulumi.dynamic import Resource
 
 from ..arguments import Arguments
+from .explicit_provider import WorkspaceResource
 from .provider import Props
 from .smoke_ask import RETRIED_STATUSES
 from .smoke_golden import TOLERANCE
@@ -78,7 +78,7 @@ class SmokeQueryArgs(Arguments):
     """Version of the provider's behaviour; a new one asks again."""
 
 
-class SmokeQuery(Resource, module="serving", name="SmokeQuery"):
+class SmokeQuery(WorkspaceResource, module="serving", name="SmokeQuery"):
     """Queries that prove an endpoint. Depend on it with whatever may only happen after the proof."""
 
     endpoint_name: pulumi.Output[str]

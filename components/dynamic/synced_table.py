@@ -13,11 +13,11 @@ from datetime import UTC, datetime
 from typing import Literal
 
 import pulumi
-from pulumi.dynamic import Resource
 
 from ..arguments import Arguments
 from . import engine
 from .errors import AbsentError, WorkspaceError, asking
+from .explicit_provider import WorkspaceResource
 from .provider import Props, guarded
 from .published_table import PublishedTableProvider
 
@@ -84,7 +84,7 @@ class SyncedTableArgs(Arguments):
     """Version of the provider's behaviour; a new one shows as an update, which syncs again."""
 
 
-class SyncedTable(Resource, module="serving", name="SyncedTable"):
+class SyncedTable(WorkspaceResource, module="serving", name="SyncedTable"):
     """A synced table of Lakebase, in step with its source."""
 
     online_table: pulumi.Output[str]

@@ -7,6 +7,7 @@ import pickletools
 from typing import Any
 
 import grpc
+import pulumi
 import pytest
 from google.protobuf import struct_pb2
 from pulumi.dynamic import Config, ConfigureRequest
@@ -177,7 +178,9 @@ def test_an_engine_that_is_gone_is_noticed_and_spoken_past(
     assert capsys.readouterr().out == "still here\n"
 
 
-@pytest.mark.parametrize("value", [rpc.UNKNOWN, [rpc.UNKNOWN], {"a": {"b": [1, rpc.UNKNOWN]}}])
+@pytest.mark.parametrize(
+    "value", [rpc.UNKNOWN, [rpc.UNKNOWN], {"a": {"b": [1, rpc.UNKNOWN]}}, pulumi.UNKNOWN, {"a": [pulumi.UNKNOWN]}]
+)
 def test_an_unknown_is_found_at_any_depth_and_counts_as_changed(value: Any) -> None:
     assert is_unknown(value)
     assert known({"x": value}, "x") is None
