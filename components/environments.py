@@ -25,6 +25,8 @@ class Environment:
     """Whether the table of unpacked requests outlives the stack: it holds labels that nothing else has."""
     alias_on_delete: Literal["keep", "remove"]
     """What `destroy` does with a managed alias: in prod, jobs outside the stack may read it."""
+    needs_model_comment: bool
+    """Whether a registered model that says nothing of itself is refused; a warning elsewhere."""
     loopback_only: bool
     """Whether the stack may only ever reach a workspace on this machine."""
 
@@ -40,6 +42,7 @@ ENVIRONMENTS: dict[str, Environment] = {
             publish_poll_seconds=0.2,
             keeps_monitored_table=False,
             alias_on_delete="remove",
+            needs_model_comment=False,
             loopback_only=True,
         ),
         Environment(
@@ -50,6 +53,7 @@ ENVIRONMENTS: dict[str, Environment] = {
             publish_poll_seconds=30.0,
             keeps_monitored_table=False,
             alias_on_delete="remove",
+            needs_model_comment=False,
             loopback_only=False,
         ),
         Environment(
@@ -60,6 +64,7 @@ ENVIRONMENTS: dict[str, Environment] = {
             publish_poll_seconds=30.0,
             keeps_monitored_table=True,
             alias_on_delete="keep",
+            needs_model_comment=True,
             loopback_only=False,
         ),
     )

@@ -105,6 +105,25 @@ def check_versions_exist(
         _require_ready(model_name, entity.version, ready, f"served entity {entity.entity_name}")
 
 
+def check_documented(model_name: str, client: WorkspaceClient, *, required: bool) -> None:
+    """The registered model says what it is: its comment is what people read who find it in the catalog.
+
+    Raises:
+        ModelVersionError: it has no comment, and one is required; else that is a warning.
+    """
+    with _reading(model_name, client):
+        comment = client.registered_models.get(model_name).comment
+    if (comment or "").strip():
+        return
+    message = (
+        f"registered model {model_name} has no comment: say what it predicts, of which data, and who answers for it: "
+        f"`databricks registered-models update {model_name} --comment '...'`, or in Catalog Explorer"
+    )
+    if required:
+        raise ModelVersionError(message)
+    pulumi.log.warn(message)
+
+
 @contextmanager
 def _reading(model_name: str, client: WorkspaceClient) -> Iterator[None]:
     """An answer that is an error is not "there is no such version": it stops the preview with the service's words."""

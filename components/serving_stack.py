@@ -46,7 +46,7 @@ from .proof import (
     standby_of,
     state_output,
 )
-from .registry import check_versions_exist, resolve_aliases, served_entities
+from .registry import check_documented, check_versions_exist, resolve_aliases, served_entities
 from .serving_endpoint import EndpointPermission, ServingEndpoint, ServingEndpointArgs
 from .smoke import check_suite, golden_queries, smoke_cases
 from .stack import schema_id_of
@@ -136,6 +136,7 @@ def plan_serving(
         for entity in served_entities(config.endpoint, config.model, versions, scale_to_zero=config.scale_to_zero)
     ]
     check_versions_exist(config.model.name, entities, versions, client)
+    check_documented(config.model.name, client, required=config.defaults.needs_model_comment)
     stated = config.model.feature_lookup
     check_files(
         config.model.name,

@@ -41,3 +41,9 @@ def tag_version(workspace: WorkspaceClient, full_name: str, version: str, name: 
     """Set one tag of a version, by the same client's request."""
     body = {"name": full_name, "version": version, "key": name, "value": value}
     workspace.api_client.do("POST", _SET_TAG, body=body)
+
+
+def document_model(workspace: WorkspaceClient, full_name: str, comment: str) -> None:
+    """Say what a registered model is for, where nobody has said it yet: what people wrote stays."""
+    if not (workspace.registered_models.get(full_name).comment or "").strip():
+        workspace.registered_models.update(full_name, comment=comment)

@@ -20,9 +20,14 @@ from pipelines.progress import Progress
 from pipelines.registration import register_feature_model
 from pipelines.sql import SqlRunner
 from pipelines.validation import Measured, judge, tags_of
+from pipelines.versions import document_model
 
 TRACKING: Final = "databricks"
 REGISTRY: Final = "databricks-uc"
+COMMENT: Final = (
+    "Whether a customer of a telephone company will leave (Yes or No), from contract, services and charges, which it "
+    "looks up by customer and moment. Aliases: challenger, champion, production; made by pipelines/churn."
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,6 +89,7 @@ def make_model(
         version = register_feature_model(model.model_uri, request.model, tags)
     except MlflowException as error:
         raise PipelineError(f"MLflow could not log or register {request.model}: {error}") from error
+    document_model(workspace, request.model, COMMENT)
     progress.say("registered", f"{request.model} version {version.version}, run {active.info.run_id}")
     return Made(version=str(version.version), predictions=trained.predictions, compared=compared)
 

@@ -25,7 +25,7 @@ from pipelines.progress import Progress
 from pipelines.schemas import ensure_schema
 from pipelines.sql import SqlRunner, Warehouse, find_warehouse
 from pipelines.validation import Measured, judge, tags_of
-from pipelines.versions import find_version
+from pipelines.versions import document_model, find_version
 
 MODEL: Final = "mlops_churn"
 INFERENCE: Final = "mlops_churn_inference"
@@ -62,7 +62,7 @@ def run(request: Request, workspace: WorkspaceClient, progress: Progress) -> str
         progress.say("up to date", f"{model} version {version}")
         return version
     version = _train(request, warehouse, model, digests, progress)
-    workspace.registered_models.update(model, comment=COMMENT)
+    document_model(workspace, model, COMMENT)
     workspace.registered_models.set_alias(model, CHALLENGER, int(version))
     return version
 

@@ -24,9 +24,14 @@ from pipelines.progress import Progress
 from pipelines.rag.evaluation import RetrievalQuality
 from pipelines.rag.parameters import Parameters, packages
 from pipelines.rag.request import Request
+from pipelines.versions import document_model
 
 TRACKING: Final = "databricks"
 REGISTRY: Final = "databricks-uc"
+COMMENT: Final = (
+    "Answers a question from the documents of a search index and names its sources. Which endpoints embed and write is "
+    "in the parameters of a version's run. Made by pipelines/rag."
+)
 EMBEDDER, READER, CHATBOT = "rag_embedder", "rag_reader", "rag_chatbot"
 QUESTION: Final = "What is Unity Catalog?"
 # MLflow takes more than its annotation says.
@@ -135,6 +140,11 @@ class Registrar:
             version = mlflow.register_model(logged.model_uri, full_name, tags=tags)
         except MlflowException as error:
             raise PipelineError(f"MLflow could not log or register {full_name}: {error}") from error
+        document_model(
+            self._workspace,
+            full_name,
+            COMMENT if name == CHATBOT else f"{name}: what the chatbot asks where there is no hosted model.",
+        )
         self._progress.say("registered", f"{full_name} version {version.version}, run {active.info.run_id}")
         return str(version.version)
 

@@ -17,9 +17,14 @@ from pipelines.sql import SqlRunner
 from pipelines.taxi import train
 from pipelines.taxi.features import FEATURE_TABLES
 from pipelines.taxi.request import Request
+from pipelines.versions import document_model
 
 TRACKING: Final = "databricks"
 REGISTRY: Final = "databricks-uc"
+COMMENT: Final = (
+    "Fare of a taxi trip in dollars, without tips, from its distance and from what is known of both zip codes around "
+    "the time of the trip, which it looks up by zip and rounded time. Made by pipelines/taxi."
+)
 
 
 def make_model(
@@ -51,6 +56,7 @@ def make_model(
         version = register_feature_model(model.model_uri, request.model, tags)
     except MlflowException as error:
         raise PipelineError(f"MLflow could not log or register {request.model}: {error}") from error
+    document_model(workspace, request.model, COMMENT)
     progress.say("registered", f"{request.model} version {version.version}, run {active.info.run_id}")
     rows = replace_baseline(warehouse, train.BASELINE, train.BASELINE_COLUMNS, train.baseline(trained))
     progress.say("baseline", f"{rows} trips in {request.full_schema}.{train.BASELINE}")

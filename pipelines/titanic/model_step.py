@@ -36,9 +36,14 @@ from pipelines.titanic import training
 from pipelines.titanic.passengers import KEY
 from pipelines.titanic.request import Request
 from pipelines.titanic.tables import FEATURE_TYPES, LABEL, ONLINE, online_table_id
+from pipelines.versions import document_model
 
 TRACKING: Final = "databricks"
 REGISTRY: Final = "databricks-uc"
+COMMENT: Final = (
+    "Whether a passenger of the Titanic survived, from what is known by PassengerId. A version's tag feature_store "
+    "says where it looks that up: in an online store, or in MySQL, which it reads itself. Made by pipelines/titanic."
+)
 MODEL_NAME: Final = "passenger_model"
 # Tag of a version: who reads the features.
 STORE_TAG: Final = "feature_store"
@@ -82,6 +87,7 @@ def make_models(
             commit = active.data.tags.get("mlflow.source.git.commit")
             tags = {**digests, **_tags(trained, kind), **({"git_sha": commit} if commit else {})}
             version = register_feature_model(logged.model_uri, request.model, tags)
+            document_model(workspace, request.model, COMMENT)
             versions[kind] = str(version.version)
             progress.say("registered", f"{request.model} version {version.version} ({kind}), run {active.info.run_id}")
     except MlflowException as error:

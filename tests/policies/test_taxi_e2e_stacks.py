@@ -33,7 +33,7 @@ def answers(stack: str) -> dict[str, Any]:
         {"key": "required_inputs", "value": "pickup_datetime"},
     ]
     known: dict[str, Any] = {
-        model: {"full_name": name, "aliases": []},
+        model: {"full_name": name, "aliases": [], "comment": "Fares."},
         f"{model}/versions": {"model_versions": [VERSION]},
         f"{model}/versions/18": VERSION,
         "/api/2.0/mlflow/unity-catalog/model-versions/get": {"model_version": {"version": "18", "tags": tags}},

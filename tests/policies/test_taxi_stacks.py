@@ -26,7 +26,7 @@ def answers(stack: str) -> dict[str, Any]:
     catalog = "/api/2.1/unity-catalog"
     model = f"{catalog}/models/{serving['model']['name']}"
     found: dict[str, Any] = {
-        model: {"full_name": serving["model"]["name"], "aliases": []},
+        model: {"full_name": serving["model"]["name"], "aliases": [], "comment": "Fares of taxi trips."},
         f"{model}/versions": {"model_versions": [version]},
         f"{model}/versions/{number}": version,
         "/api/2.0/mlflow/unity-catalog/model-versions/get": {

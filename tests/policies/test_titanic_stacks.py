@@ -38,7 +38,7 @@ def answers(stack: str, kind: str) -> dict[str, Any]:
     table = f"{serving['catalog']}.{serving['schema']}.online_feature_table"
     catalog = "/api/2.1/unity-catalog"
     return {
-        f"{catalog}/models/{model}": {"full_name": model, "aliases": []},
+        f"{catalog}/models/{model}": {"full_name": model, "aliases": [], "comment": "Who survived."},
         f"{catalog}/models/{model}/versions": {"model_versions": [version]},
         f"{catalog}/models/{model}/versions/{number}": version,
         "/api/2.0/mlflow/unity-catalog/model-versions/get": {

@@ -11,12 +11,13 @@ import pytest
 import requests
 from databricks.sdk import WorkspaceClient
 from databricks.sdk.errors import NotFound
-from databricks.sdk.service.catalog import ModelVersionInfo, ModelVersionInfoStatus
+from databricks.sdk.service.catalog import ModelVersionInfo, ModelVersionInfoStatus, RegisteredModelInfo
 
 from components.config import EndpointConfig, ModelConfig
 from components.registry import (
     ModelVersionError,
     NoVersionYetError,
+    check_documented,
     check_versions_exist,
     resolve_aliases,
     served_entities,
@@ -131,6 +132,27 @@ def test_two_aliases_of_one_version_become_one_entity_with_both_shares_and_previ
     apart = {"champion": "4", "production": "3"}
     assert len(served_entities(config, model(champion="4", production="3"), apart, scale_to_zero=False)) == 2
     assert said == []
+
+
+@pytest.mark.parametrize("comment", [None, "", "  "])
+def test_a_model_that_says_nothing_of_itself_is_refused_where_that_is_asked_and_told_of_elsewhere(
+    comment: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    warned: list[str] = []
+    monkeypatch.setattr(pulumi.log, "warn", warned.append)
+    silent = documented(comment)
+    with pytest.raises(ModelVersionError, match=rf"model {MODEL} has no comment: say what it predicts.*update {MODEL}"):
+        check_documented(MODEL, silent, required=True)
+    assert warned == []
+    check_documented(MODEL, silent, required=False)
+    assert len(warned) == 1
+    check_documented(MODEL, documented("Fares; ml-platform."), required=True)
+    assert len(warned) == 1
+
+
+def documented(comment: str | None) -> WorkspaceClient:
+    models = SimpleNamespace(get=lambda name: RegisteredModelInfo(full_name=name, comment=comment))
+    return cast("WorkspaceClient", SimpleNamespace(registered_models=models, config=SimpleNamespace(host="https://w")))
 
 
 def test_entities_that_come_to_one_name_with_different_settings_are_refused() -> None:

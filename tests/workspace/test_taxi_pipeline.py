@@ -28,10 +28,12 @@ from pipelines.taxi.freshness import MODEL_DIGEST, TABLES_DIGEST
 from pipelines.taxi.ingest import replace_trips
 from pipelines.taxi.keys import rounded_dropoff_datetime, rounded_pickup_datetime
 from pipelines.taxi.metrics import fare_error
+from pipelines.taxi.model_step import COMMENT
 from pipelines.taxi.split import cut_time
 from pipelines.taxi.taxis_csv import FILE_NAME
 from pipelines.taxi.trips import Trip
 from pipelines.taxi.zones import zone_zips
+from pipelines.versions import document_model
 from tests.support.server import PROJECT, WorkspaceServer
 
 CATALOG, SCHEMA = "taxi_test", "fares"
@@ -134,6 +136,15 @@ def test_the_registered_model_scores_as_it_was_measured(made: Taxi, registry: Ml
     error = fare_error(held_out[train.LABEL], predict_offline(folder, held_out))
     assert error.mae == pytest.approx(metrics["held_out_mae"], abs=1e-9)
     assert error.mae < metrics["baseline_mae"]
+
+
+def test_the_model_says_what_it_is_for_and_what_people_wrote_stays(made: Taxi) -> None:
+    models = made.client.registered_models
+    assert models.get(MODEL).comment == COMMENT
+    models.update(MODEL, comment="Ours.")
+    document_model(made.client, MODEL, COMMENT)
+    assert models.get(MODEL).comment == "Ours."
+    models.update(MODEL, comment=COMMENT)
 
 
 def test_the_endpoint_answers_keys_alone_with_what_batch_scoring_gives(
