@@ -242,8 +242,9 @@ class PublishedTableProvider(WorkspaceProvider):
             poll_seconds=inputs["poll_seconds"],
             timeout_seconds=inputs["timeout_seconds"],
             clock=self.clock,
-            remedy="The source is written faster than the copy follows: publish it CONTINUOUS, give the store more "
-            "capacity, or raise max_lag_seconds",
+            remedy="The source is written faster than the copy follows: "
+            + ("" if inputs["publish_mode"] == publication.CONTINUOUS else "publish it CONTINUOUS, ")
+            + "give the store more capacity, or raise max_lag_seconds",
         )
 
     def _held_commit(self, inputs: Props) -> datetime | None:
