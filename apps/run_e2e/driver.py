@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-from databricks.sdk.errors import NotFound
 from databricks.sdk.errors.base import DatabricksError
 from pulumi import automation
 
@@ -226,7 +225,8 @@ def run(project: DeployProject, options: Options, tell: Say = say) -> Result:
         began = time.monotonic()
         try:
             message = step()
-        except (PhaseError, DatabricksError, automation.CommandError, NotFound, DeployError) as error:
+        # An OSError is a workspace that stopped answering (the SDK's TimeoutError, a broken connection) or a file.
+        except (PhaseError, DatabricksError, automation.CommandError, DeployError, OSError) as error:
             tell(f"phase {name} failed: {error}")
             done.append(_result(name, "failed", began, str(error)))
             return _of(going, target.endpoint, target.model, done, failed=name)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from apps.deploy.project import DeployError, DeployProject
+from components.config.serving_json import ServingJsonError, load_serving_json, merged
 
 Name = Literal["jobs", "features", "training", "deployment", "validation"]
 NAMES: tuple[Name, ...] = ("jobs", "features", "training", "deployment", "validation")
@@ -73,29 +73,25 @@ class Target:
 def target_of(project: DeployProject) -> Target:
     """What the stack is to serve. Raises DeployError where neither the file nor its JSON says."""
     settings = project.settings()
-    body = _json_of(project.folder, settings.get("servingConfig"))
-    config: Mapping[str, Any] = body.get("config") or {}
-    entity = (config.get("served_entities") or [{}])[0]
-    logging = config.get("auto_capture_config") or {}
-    endpoint, model = settings["endpoint"], settings["model"]
-    table = endpoint.get("inferenceTable") or {}
-    prefix = table.get("prefix", logging.get("table_name_prefix"))
-    stated = (endpoint.get("entities") or [{}])[0]
-    name, full_name = endpoint.get("name", body.get("name")), model.get("name", entity.get("entity_name"))
+    said = merged(_json_of(project.folder, settings.get("servingConfig")), settings)
+    endpoint, model = said["endpoint"], said["model"]
+    name, full_name = endpoint.get("name"), model.get("name")
     if not name or not full_name:
         raise DeployError(
             f"stack {project.stack} names no {'endpoint' if full_name else 'model'}, nor does its servingConfig; add it"
         )
-    catalog = table.get("catalog", logging.get("catalog_name", settings.get("catalog")))
-    schema = table.get("schema", logging.get("schema_name", settings.get("schema")))
-    version = str((model.get("aliases") or {}).get(ALIAS, entity.get("entity_version", "")))
+    entities = endpoint.get("entities") or [{}]
+    entity = next((one for one in entities if one.get("alias") == ALIAS), entities[0])
+    table = endpoint.get("inferenceTable") or {}
+    place = f"{table.get('catalog', said.get('catalog'))}.{table.get('schema', said.get('schema'))}"
+    version = str((model.get("aliases") or {}).get(ALIAS, ""))
     return Target(
         endpoint=str(name),
         model=str(full_name),
         version=version,
-        workload_size=str(stated.get("workloadSize", entity.get("workload_size", "Small"))),
-        scale_to_zero=endpoint.get("scaleToZero", entity.get("scale_to_zero_enabled")),
-        payload_table=f"{catalog}.{schema}.{prefix}_payload" if prefix else None,
+        workload_size=str(entity.get("workloadSize", "Small")),
+        scale_to_zero=endpoint.get("scaleToZero"),
+        payload_table=f"{place}.{table['prefix']}_payload" if table.get("prefix") else None,
         follows_training=settings.get("stage") == AUTO and not version,
     )
 
@@ -136,13 +132,10 @@ def plan_of(project: DeployProject, options: Options) -> dict[str, Any]:
 
 
 def _json_of(folder: Path, file: Any) -> Mapping[str, Any]:
+    """What the endpoint's JSON says, in the words of a stack file; the stack's program reads it in the same way."""
     if file is None:
         return {}
-    path = folder / str(file)
     try:
-        body = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise DeployError(f"servingConfig: {path} cannot be read: {error}") from None
-    if not isinstance(body, dict):
-        raise DeployError(f"servingConfig: {path} is no object")
-    return body
+        return load_serving_json(folder / str(file), alias=ALIAS)
+    except ServingJsonError as error:
+        raise DeployError(f"servingConfig: {error}") from None

@@ -388,6 +388,42 @@ def test_the_json_is_read_and_the_stack_file_counts_over_it(folder: Path) -> Non
     assert (target.endpoint, target.version, target.scale_to_zero) == ("mlops-taxi-fare-endpoint", "21", False)
 
 
+def test_a_workspace_that_stops_answering_ends_the_run_with_its_phase(folder: Path) -> None:
+    project = FakeProject.of(folder, known={"jobIds": JOB_IDS})
+
+    def silent(job_id: int, job_parameters: dict[str, str]) -> Any:
+        raise TimeoutError("Timed out after 0:00:30")
+
+    project.made.run_now = silent  # type: ignore[method-assign]
+    result = drive(project)
+    assert (result.status, result.failed_phase) == ("failed", "features")
+    assert "Timed out after 0:00:30" in result.phases[-1].message
+
+
+def test_the_json_means_to_the_driver_what_it_means_to_the_program(folder: Path) -> None:
+    file = folder / "serving" / "config" / "taxi_fare_endpoint.json"
+    document = json.loads(file.read_text())
+    table = document["config"].pop("auto_capture_config")
+    document["ai_gateway"] = {"inference_table_config": {**table, "enabled": True}}
+    first = document["config"]["served_entities"][0]
+    document["config"]["served_entities"].append({**first, "entity_version": "19", "workload_size": "Large"})
+    name = first["entity_name"].rpartition(".")[2]
+    document["config"]["traffic_config"] = {
+        "routes": [
+            {"served_model_name": f"{name}-18", "traffic_percentage": 20},
+            {"served_model_name": f"{name}-19", "traffic_percentage": 80},
+        ]
+    }
+    file.write_text(json.dumps(document))
+    target = target_of(FakeProject.of(folder))
+    assert target.payload_table == "p03.e2e_demo_simon.taxi_fare_endpoint_payload"
+    assert (target.version, target.workload_size) == ("19", "Large")
+    document["config"]["served_entities"] = []
+    file.write_text(json.dumps(document))
+    with pytest.raises(DeployError, match=r"servingConfig: .*name at least one entity"):
+        target_of(FakeProject.of(folder))
+
+
 def test_changing_the_json_changes_the_plan(folder: Path) -> None:
     file = folder / "serving" / "config" / "taxi_fare_endpoint.json"
     options = Options(stack="staging", skip_training=True)
