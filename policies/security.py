@@ -46,10 +46,6 @@ _CREDENTIAL = re.compile(r"token|password|passwd|secret|api_?key|access_?key|pri
 _REFERENCE = re.compile(r"\{\{\s*secrets/[^/}]+/[^/}]+\s*\}\}")
 # A name that says where a credential is, and not what it is.
 _PLACE = re.compile(r"(?:scope|prefix|name|path|table|secret_?key)$", re.IGNORECASE)
-# A workspace on AWS, Azure or Google.
-_WORKSPACE = re.compile(
-    r"https?://[\w.-]+\.(?:cloud\.databricks\.com|azuredatabricks\.net|gcp\.databricks\.com)\b", re.IGNORECASE
-)
 _TOKEN = re.compile(
     r"\b(?:dapi[0-9a-f]{32}|dose[0-9a-f]{32}|AKIA[0-9A-Z]{16}|gh[pousr]_[A-Za-z0-9]{36}|sk-[A-Za-z0-9_-]{20,})"
 )
@@ -109,11 +105,6 @@ def _literals(subject: Subject) -> Iterator[str]:
         yield from _job_settings(subject)
     # A value that comes from another resource is no literal: nothing to tell where it is not known yet.
     for path, text in texts_of(subject.props, "", Reader()):
-        if subject.type == JOB and (workspace := _WORKSPACE.search(text)):
-            yield (
-                f"{path} holds the address of a workspace, {workspace[0]}: leave it out, a job's code knows the "
-                "workspace it runs in; another one's address belongs in a secret scope, with the credentials for it."
-            )
         if subject.type != SECRET and _TOKEN.search(text):
             yield (
                 f"{path} holds an access token: put it in a secret scope, and write {{{{secrets/<scope>/<key>}}}} here."
@@ -189,9 +180,8 @@ def texts_of(value: Any, path: str, reader: Reader) -> Iterator[tuple[str, str]]
 no_secret_literals = ResourceRule(
     id="POL-16",
     name="no-secret-literals",
-    description="Refuse credentials in environment variables, external models, jobs and other properties, and "
-    "workspace addresses in jobs.",
-    remediation="Put the value in a secret scope and refer to it as {{secrets/<scope>/<key>}}; leave the address out.",
+    description="Refuse credentials in environment variables, external models, jobs and other properties.",
+    remediation="Put the value in a secret scope and refer to it as {{secrets/<scope>/<key>}}.",
     staging=MANDATORY,
     prod=MANDATORY,
     severity=CRITICAL,

@@ -63,10 +63,6 @@ CASES = (
                 [job(jobClusters=[{"newCluster": {"sparkEnvVars": {"DB_PASSWORD": "hunter2"}}}])],
                 "jobClusters[0].newCluster.sparkEnvVars: DB_PASSWORD is a literal",
             ),
-            (
-                [job(parameters=[{"name": "where", "default": "https://adb-1.2.azuredatabricks.net/"}])],
-                "parameters[0].default holds the address of a workspace, https://adb-1.2.azuredatabricks.net",
-            ),
         ],
         unknown=[
             (
