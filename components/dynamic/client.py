@@ -11,8 +11,13 @@ import threading
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from ..late_packages import load_late
+from .services import WorkspaceServices
+
 if TYPE_CHECKING:
     from databricks.sdk import WorkspaceClient
+
+load_late("databricks.sdk")
 
 CONNECT_DEADLINE_SECONDS = 10.0
 # The SDK's own retries (429, 503, connection errors) end after this; its default of 300 s would make a preview hang.
@@ -73,7 +78,6 @@ def workspace_client(settings: Mapping[str, Any]) -> WorkspaceClient:
         WorkspaceUnreachableError: nothing answers at the host; raised within `CONNECT_DEADLINE_SECONDS`.
         WorkspaceCredentialsError: there are no credentials, or more than one kind.
     """
-    from databricks.sdk import WorkspaceClient
     from databricks.sdk.core import Config
 
     arguments = _arguments(settings)
@@ -97,7 +101,7 @@ def workspace_client(settings: Mapping[str, Any]) -> WorkspaceClient:
         _require_answer(config.host)
     config.retry_timeout_seconds = RETRY_SECONDS
     config.http_timeout_seconds = HTTP_TIMEOUT_SECONDS
-    return WorkspaceClient(config=config)
+    return WorkspaceServices.client(config)
 
 
 def _arguments(settings: Mapping[str, Any]) -> dict[str, Any]:
