@@ -85,7 +85,7 @@ def test_the_runbooks_statements_run_and_find_what_they_say(at_hand: Taxi) -> No
     with pytest.raises(HTTPError):
         at_hand.ask({"dataframe_records": [{"pickup_zip": "no zip"}]}, payload)
     text = (PROJECT / "docs" / "operations.md").read_text()
-    failed, by_hour, by_caller = re.findall(r"```sql\n(.*?)```", text, re.DOTALL)
+    failed, by_minute, by_caller = re.findall(r"```sql\n(.*?)```", text, re.DOTALL)
 
     def rows(statement: str) -> list[list[Any]]:
         execute = at_hand.server.client().statement_execution.execute_statement
@@ -99,8 +99,8 @@ def test_the_runbooks_statements_run_and_find_what_they_say(at_hand: Taxi) -> No
         assert time.monotonic() < deadline
         time.sleep(0.2)
     assert found[0][1] == "400"
-    assert int(rows(by_hour)[0][1]) >= len(found)
-    assert sum(int(row[1]) for row in rows(by_caller)) == sum(int(row[1]) for row in rows(by_hour))
+    assert int(rows(by_minute)[0][1]) >= len(found)
+    assert sum(int(row[1]) for row in rows(by_caller)) == sum(int(row[1]) for row in rows(by_minute))
 
 
 def test_status_and_a_verify_without_a_query_send_only_reads(at_hand: Taxi, capsys: pytest.CaptureFixture[str]) -> None:

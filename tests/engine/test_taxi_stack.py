@@ -53,6 +53,8 @@ def test_a_first_preview_sends_only_reads_and_wakes_nothing(fresh: Taxi) -> None
     before = fresh.last_request()
     outcome = fresh.project.preview()
     assert outcome.ok, outcome
+    for words in ("cost at list price", "at rest", "DBU an hour", "USD a month"):
+        assert words in outcome.text
     sent = fresh.requests_since(before)
     assert sent
     assert {method for method, _ in sent} <= READS

@@ -33,6 +33,8 @@ COUNTS = {
     "S004-X": 18,
     "XS": 10,
     "POL": 22,
+    "BAR": 28,
+    "ASK": 8,
 }
 OUTPUTS = [
     "endpointName",
