@@ -335,6 +335,27 @@ def test_a_condition_compares_the_group_with_the_others(watch: Watch, data: dict
     assert profile(watch, ":table", TODAY)["predictive_parity"] is None
 
 
+@pytest.mark.parametrize("problem", ["REGRESSION", "CLASSIFICATION"])
+def test_a_baseline_that_tells_no_models_apart_is_profiled_before_the_first_request(watch: Watch, problem: str) -> None:
+    columns = {"ts": "timestamp", "prediction": "double", "label": "double"}
+    answers = pa.table(
+        {
+            "ts": pa.array([TODAY, TODAY, YESTERDAY], pa.timestamp("us", "UTC")),
+            "prediction": [1.0, 2.0, 4.0],
+            "label": [1.0, 3.0, None],
+        }
+    )
+    base = watch.create(f"offline_{problem.lower()}", columns, answers)
+    table = watch.create(f"online_{problem.lower()}", {**columns, "model": "string"}, None)
+    log = inference_log("prediction", "model", "label", problem=problem)
+    watch.client.quality_monitors.create(table, SCHEMA, "/Shared/m", inference_log=log, baseline_table_name=base)
+    refresh = refreshed(watch.client, table)
+    assert refresh.state.value == "SUCCESS", refresh.message
+    (profile,) = watch.rows(f"{table}_profile_metrics", column_name="prediction")
+    assert (profile["log_type"], profile["model"], profile["count"]) == ("BASELINE", "*", 3)
+    assert profile["avg"] == pytest.approx(7 / 3)
+
+
 def test_the_baseline_has_a_profile_without_a_window(watch: Watch, data: dict[Any, pa.Table]) -> None:
     found = profile(watch, "monthly_charges", None, log_type="BASELINE")
     assert found["avg"] == pytest.approx(usable(data["baseline"], "monthly_charges").mean())

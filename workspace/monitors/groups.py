@@ -59,6 +59,11 @@ class Groups:
         """The sum of each group; NaN counts like any other number."""
         return np.asarray(np.add.reduceat(values[self.order], self.starts), dtype=np.float64)
 
+    def of_rows(self, values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """For every row of the frame, the value of its group; 0 for rows without one."""
+        # Their code is -1.
+        return np.append(values, 0.0)[self.codes]
+
     def counts(self, flags: npt.NDArray[np.bool_]) -> Codes:
         return np.asarray(np.add.reduceat(flags[self.order].astype(np.int64), self.starts), dtype=np.int64)
 

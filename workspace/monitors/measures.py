@@ -87,7 +87,7 @@ class _NumberProfile(Profile):
         filled = np.where(usable, measure.values, 0.0)
         with np.errstate(invalid="ignore", divide="ignore"):
             self._means = groups.sums(filled) / self._sizes
-            centred = np.where(usable, measure.values - self._means[groups.codes], 0.0)
+            centred = np.where(usable, measure.values - groups.of_rows(self._means), 0.0)
             self._deviations = np.sqrt(groups.sums(centred * centred) / (self._sizes - 1))
         self._zeros = groups.counts(usable & (measure.values == 0))
         self._nans = groups.counts(measure.nan)

@@ -175,7 +175,7 @@ class Regression:
         with np.errstate(divide="ignore", invalid="ignore"):
             means = groups.sums(self._label) / counts
             share = np.where(self._usable, np.abs(self._error) / np.abs(self._label), 0.0)
-        spread = np.where(self._usable, self._label - means[groups.codes], 0.0)
+        spread = np.where(self._usable, self._label - groups.of_rows(means), 0.0)
         return RegressionQuality(
             counts,
             squares=groups.sums(self._error**2),
