@@ -13,19 +13,19 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 import pulumi
-from pulumi.dynamic import CheckFailure, CheckResult, CreateResult, DiffResult, ReadResult, UpdateResult
+from pulumi.dynamic import CheckFailure, CheckResult, DiffResult
 
 from ..arguments import Arguments
-from ..names import InvalidNameError, check_endpoint_name
 from . import engine
-from .errors import AbsentError, ProviderError
+from .endpoint_proof import EndpointProofProvider
+from .errors import ProviderError
 from .explicit_provider import WorkspaceResource
 from .lookup_figures import LookupFigures, lookup_figures
-from .provider import Props, WorkspaceProvider, changed, guarded, is_unknown, known, without_provider
+from .provider import Props, changed, guarded, is_unknown, known, without_provider
 from .smoke_ask import Asker, Patience
 from .smoke_diagnosis import diagnose
 from .smoke_latency import CONFIDENCE, PERCENTILES, samples_needed
-from .smoke_run import endpoint_or_fail, require_ready
+from .smoke_run import require_ready
 
 PROVIDER_VERSION = "1"
 
@@ -45,8 +45,8 @@ _PAIRS_A_LINE = 25
 _OK = 200
 
 
-class LookupLatencyProvider(WorkspaceProvider):
-    """Measures on create and on update; deletes nothing, because it made nothing."""
+class LookupLatencyProvider(EndpointProofProvider):
+    """Measures on create and on update."""
 
     @guarded
     def check(self, _olds: Props, news: Props) -> CheckResult:
@@ -62,31 +62,8 @@ class LookupLatencyProvider(WorkspaceProvider):
             changes=bool(replaces or changed(_olds, _news, _MEASURED)), replaces=replaces, delete_before_replace=False
         )
 
-    @guarded
-    def create(self, props: Props) -> CreateResult:
+    def prove(self, inputs: Props) -> Props:
         """Measures; raises where even the typical lookup takes longer than the target."""
-        inputs = without_provider(props)
-        return CreateResult(id_=inputs["endpoint_name"], outs=self._measure(inputs))
-
-    @guarded
-    def read(self, id_: str, props: Props) -> ReadResult:
-        """Gone with the endpoint; otherwise as it was measured."""
-        try:
-            endpoint_or_fail(self.client, props["endpoint_name"])
-        except AbsentError:
-            return ReadResult(id_="", outs={})
-        return ReadResult(id_=id_, outs=without_provider(props))
-
-    @guarded
-    def update(self, _id: str, _olds: Props, _news: Props) -> UpdateResult:
-        """Measures again; a failure leaves the old figures in state, and the next `up` measures."""
-        return UpdateResult(outs=self._measure(without_provider(_news)))
-
-    @guarded
-    def delete(self, _id: str, _props: Props) -> None:
-        """There is nothing to take back."""
-
-    def _measure(self, inputs: Props) -> Props:
         endpoint = inputs["endpoint_name"]
         require_ready(self.client, endpoint, inputs["ready_timeout_seconds"], self.clock)
         found = {entity: self._of_entity(inputs, entity) for entity in inputs["served_entities"]}
@@ -159,12 +136,7 @@ class LookupLatencyProvider(WorkspaceProvider):
                 engine.progress(told)
 
     def _form(self, inputs: Props) -> list[CheckFailure]:
-        failures = []
-        if (name := known(inputs, "endpoint_name")) is not None:
-            try:
-                check_endpoint_name(name)
-            except InvalidNameError as error:
-                failures.append(self.failure("endpoint_name", error))
+        failures = [*self.name_failures(inputs)]
         if not is_unknown(inputs["served_entities"]) and not inputs["served_entities"]:
             failures.append(self.failure("served_entities", "names nobody to ask; name a served entity"))
         record, features = json.loads(inputs["record"]), json.loads(inputs["features"])

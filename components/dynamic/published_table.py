@@ -6,10 +6,8 @@ make that call fail, or succeed with a copy nobody can look up, is refused in pr
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Literal
 
 import pulumi
 from pulumi.dynamic import (
@@ -21,16 +19,14 @@ from pulumi.dynamic import (
     UpdateResult,
 )
 
-from ..arguments import Arguments
 from ..names import InvalidNameError, ThreePartName
 from . import engine, lag, publication
+from .copy_args import CopyArgs
 from .errors import AbsentError, PartlyMadeError, ProviderError, WorkspaceError
 from .explicit_provider import WorkspaceResource
 from .provider import Props, WorkspaceProvider, changed, guarded, is_unknown, known, without_provider
 from .table_checks import MODES, Publication, seen_primary_keys, source_problems
 from .waiting import wait_for
-
-PROVIDER_VERSION = "1"
 
 # The service refuses to publish under the same name differently (409), so every one of these makes another copy.
 _IDENTITY = ("source_table", "online_store", "online_table", "primary_keys", "timeseries_key", "publish_mode")
@@ -171,9 +167,9 @@ class PublishedTableProvider(WorkspaceProvider):
         ).update_id
 
     def _wait(self, inputs: Props, pipeline_id: str, *, last_update: str | None) -> str:
-        """Waits until the copy is online; gives the word for its state."""
+        """Waits until the copy is online, and tells so; gives the word for its state."""
         online_table = inputs["online_table"]
-        return wait_for(
+        word = wait_for(
             lambda: self._online(online_table, pipeline_id, last_update),
             what=f"online table {online_table}",
             poll_seconds=inputs["poll_seconds"],
@@ -181,6 +177,8 @@ class PublishedTableProvider(WorkspaceProvider):
             clock=self.clock,
             remedy=f"{_SYNC_REMEDY}. The online table stays; the next `pulumi up` goes on waiting for it",
         )
+        engine.progress(f"online table {online_table} is ready: {word}")
+        return word
 
     def _online(self, online_table: str, pipeline_id: str, last_update: str | None) -> tuple[str | None, str]:
         state = publication.sync_state(self.client, pipeline_id, ignoring=last_update)
@@ -311,39 +309,11 @@ class PublishedTableProvider(WorkspaceProvider):
 
 
 @dataclass(frozen=True, kw_only=True)
-class PublishedTableArgs(Arguments):
-    """What a `PublishedTable` is made of. Everything but the two durations makes another publication when it
-    changes."""
+class PublishedTableArgs(CopyArgs):
+    """What a `PublishedTable` is made of. Another name, key or mode makes another publication."""
 
-    source_table: pulumi.Input[str]
-    """Feature table, `catalog.schema.table`, with a PRIMARY KEY on columns that are NOT NULL."""
     online_store: pulumi.Input[str]
     """Name of the online store; it may still be starting."""
-    online_table: pulumi.Input[str]
-    """Name of the copy, `catalog.schema.table`."""
-    primary_keys: pulumi.Input[Sequence[str]]
-    """Key columns in the order of the source's PRIMARY KEY, with or without the time-series column."""
-    timeseries_key: pulumi.Input[str] | None = None
-    """TIMESERIES column of the PRIMARY KEY: of the rows of one key the copy keeps the newest."""
-    publish_mode: pulumi.Input[Literal["SNAPSHOT", "TRIGGERED", "CONTINUOUS"]] = "TRIGGERED"
-    """SNAPSHOT copies all rows each time. TRIGGERED copies the changes when asked, CONTINUOUS as they come; both
-    read the
-    change data feed."""
-    poll_seconds: float = 30.0
-    """Between two looks at the state."""
-    timeout_seconds: float = 1800.0
-    """For the store to be available, and again for the first sync."""
-    max_commit_age_seconds: float | None = None
-    """How old the newest commit may be that the copy holds when a deployment goes on; any age when left out."""
-    max_lag_seconds: float | None = None
-    """How far the copy may be behind the source's newest commit when a deployment goes on; any lag when left out."""
-    warehouse_id: pulumi.Input[str] | None = None
-    """SQL warehouse that reads the source's newest commit; with `max_lag_seconds`."""
-    triggers: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)
-    """Whatever says that the source has moved on, for example the model version trained on it: a change syncs again
-    and waits, so that whatever depends on the copy meets the rows of that moment. Text, by name."""
-    provider_version: str = PROVIDER_VERSION
-    """Version of the provider's behaviour; a new one shows as an update, which syncs again."""
 
 
 class PublishedTable(WorkspaceResource, module="serving", name="PublishedTable"):
@@ -361,21 +331,4 @@ class PublishedTable(WorkspaceResource, module="serving", name="PublishedTable")
     """In the words of Databricks' online tables, for example ONLINE_NO_PENDING_UPDATE."""
 
     def __init__(self, name: str, args: PublishedTableArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        props: Props = {
-            "source_table": args.source_table,
-            "online_store": args.online_store,
-            "online_table": args.online_table,
-            "primary_keys": args.primary_keys,
-            "timeseries_key": args.timeseries_key,
-            "publish_mode": args.publish_mode,
-            "poll_seconds": args.poll_seconds,
-            "timeout_seconds": args.timeout_seconds,
-            "max_commit_age_seconds": args.max_commit_age_seconds,
-            "max_lag_seconds": args.max_lag_seconds,
-            "warehouse_id": args.warehouse_id,
-            "triggers": dict(args.triggers),
-            "provider_version": args.provider_version,
-            "pipeline_id": None,
-            "state": None,
-        }
-        super().__init__(PublishedTableProvider(), name, props, opts)
+        super().__init__(PublishedTableProvider(), name, {**args.inputs(), "online_store": args.online_store}, opts)

@@ -15,22 +15,19 @@ from typing import Any
 from pulumi.dynamic import (
     CheckFailure,
     CheckResult,
-    CreateResult,
     DiffResult,
-    ReadResult,
-    UpdateResult,
 )
 
-from ..names import InvalidNameError, check_endpoint_name, check_served_entity_name
-from .errors import AbsentError, ProviderError
-from .provider import Props, WorkspaceProvider, guarded, is_unknown, known, without_provider
+from ..names import InvalidNameError, check_served_entity_name
+from .endpoint_proof import EndpointProofProvider
+from .errors import ProviderError
+from .provider import Props, guarded, is_unknown, known, without_provider
 from .smoke_ask import RETRIED_STATUSES, Patience
 from .smoke_golden import golden_case, largest_difference, rows_by_sql
 from .smoke_report import failure_lines, report_folder, write_report
 from .smoke_run import (
     SmokeRun,
     ask_everything,
-    endpoint_or_fail,
     require_coverage,
     require_declared,
     require_ready,
@@ -55,8 +52,8 @@ _AT_LEAST_ZERO = ("warm_up_seconds", "retries", "backoff_seconds", "initial_dela
 _MAY_PASS = (408, 425, 429, 500, 502, 503, 504)
 
 
-class SmokeQueryProvider(WorkspaceProvider):
-    """Asks on create and on update; deletes nothing, because it made nothing."""
+class SmokeQueryProvider(EndpointProofProvider):
+    """Asks the suite on create and on update."""
 
     @guarded
     def check(self, _olds: Props, news: Props) -> CheckResult:
@@ -76,31 +73,8 @@ class SmokeQueryProvider(WorkspaceProvider):
             delete_before_replace=False,
         )
 
-    @guarded
-    def create(self, props: Props) -> CreateResult:
+    def prove(self, inputs: Props) -> Props:
         """Asks; raises where anything is not as expected."""
-        inputs = without_provider(props)
-        return CreateResult(id_=inputs["endpoint_name"], outs=self._prove(inputs))
-
-    @guarded
-    def read(self, id_: str, props: Props) -> ReadResult:
-        """Gone with the endpoint; otherwise as it was proven. Asks no query."""
-        try:
-            endpoint_or_fail(self.client, props["endpoint_name"])
-        except AbsentError:
-            return ReadResult(id_="", outs={})
-        return ReadResult(id_=id_, outs=without_provider(props))
-
-    @guarded
-    def update(self, _id: str, _olds: Props, _news: Props) -> UpdateResult:
-        """Asks the changed suite; a failure leaves the old proof in state and is asked again by the next `up`."""
-        return UpdateResult(outs=self._prove(without_provider(_news)))
-
-    @guarded
-    def delete(self, _id: str, _props: Props) -> None:
-        """There is nothing to take back."""
-
-    def _prove(self, inputs: Props) -> Props:
         endpoint, entities = inputs["endpoint_name"], inputs["served_entities"]
         cases = [_parsed(query) for query in inputs["queries"]]
         found = require_ready(self.client, endpoint, inputs["ready_timeout_seconds"], self.clock)
@@ -173,12 +147,7 @@ class SmokeQueryProvider(WorkspaceProvider):
         raise ProviderError(headline, *details)
 
     def _name_failures(self, inputs: Props) -> list[CheckFailure]:
-        failures = []
-        if (endpoint := known(inputs, "endpoint_name")) is not None:
-            try:
-                check_endpoint_name(endpoint)
-            except InvalidNameError as error:
-                failures.append(self.failure("endpoint_name", error))
+        failures = [*self.name_failures(inputs)]
         if is_unknown(inputs.get("served_entities")):
             return failures
         entities = inputs.get("served_entities", [])

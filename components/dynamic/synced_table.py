@@ -7,21 +7,17 @@ pipeline.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Literal
 
 import pulumi
 
-from ..arguments import Arguments
 from . import engine
+from .copy_args import CopyArgs
 from .errors import AbsentError, WorkspaceError, asking
 from .explicit_provider import WorkspaceResource
 from .provider import Props, guarded
 from .published_table import PublishedTableProvider
-
-PROVIDER_VERSION = "1"
 
 
 class SyncedTableProvider(PublishedTableProvider):
@@ -53,35 +49,11 @@ class SyncedTableProvider(PublishedTableProvider):
 
 
 @dataclass(frozen=True, kw_only=True)
-class SyncedTableArgs(Arguments):
+class SyncedTableArgs(CopyArgs):
     """What a `SyncedTable` is made of."""
 
-    source_table: pulumi.Input[str]
-    """Feature table, `catalog.schema.table`, with a PRIMARY KEY on columns that are NOT NULL."""
-    online_table: pulumi.Input[str]
-    """Name of the copy, `catalog.schema.table`."""
     pipeline_id: pulumi.Input[str]
     """The pipeline that keeps it in step (`status.pipeline_id` of the synced table)."""
-    primary_keys: pulumi.Input[Sequence[str]]
-    """Key columns in the order of the source's PRIMARY KEY."""
-    timeseries_key: pulumi.Input[str] | None = None
-    """TIMESERIES column of the PRIMARY KEY."""
-    publish_mode: pulumi.Input[Literal["SNAPSHOT", "TRIGGERED", "CONTINUOUS"]] = "TRIGGERED"
-    """The scheduling policy of the synced table."""
-    poll_seconds: float = 30.0
-    """Between two looks at the state."""
-    timeout_seconds: float = 1800.0
-    """For the first sync."""
-    max_commit_age_seconds: float | None = None
-    """How old the newest commit may be that the copy holds when a deployment goes on; any age when left out."""
-    max_lag_seconds: float | None = None
-    """How far the copy may be behind the source's newest commit when a deployment goes on; any lag when left out."""
-    warehouse_id: pulumi.Input[str] | None = None
-    """SQL warehouse that reads the source's newest commit; with `max_lag_seconds`."""
-    triggers: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)
-    """Whatever says that the source has moved on: a change syncs again and waits."""
-    provider_version: str = PROVIDER_VERSION
-    """Version of the provider's behaviour; a new one shows as an update, which syncs again."""
 
 
 class SyncedTable(WorkspaceResource, module="serving", name="SyncedTable"):
@@ -93,23 +65,6 @@ class SyncedTable(WorkspaceResource, module="serving", name="SyncedTable"):
     """In the words of Databricks' online tables."""
 
     def __init__(self, name: str, args: SyncedTableArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        props: Props = {
-            "source_table": args.source_table,
-            # Another pipeline is another copy, as another store is for a published table.
-            "online_store": args.pipeline_id,
-            "synced_by": args.pipeline_id,
-            "online_table": args.online_table,
-            "primary_keys": args.primary_keys,
-            "timeseries_key": args.timeseries_key,
-            "publish_mode": args.publish_mode,
-            "poll_seconds": args.poll_seconds,
-            "timeout_seconds": args.timeout_seconds,
-            "max_commit_age_seconds": args.max_commit_age_seconds,
-            "max_lag_seconds": args.max_lag_seconds,
-            "warehouse_id": args.warehouse_id,
-            "triggers": dict(args.triggers),
-            "provider_version": args.provider_version,
-            "pipeline_id": None,
-            "state": None,
-        }
-        super().__init__(SyncedTableProvider(), name, props, opts)
+        # Another pipeline is another copy, as another store is for a published table.
+        pipeline = {"online_store": args.pipeline_id, "synced_by": args.pipeline_id}
+        super().__init__(SyncedTableProvider(), name, {**args.inputs(), **pipeline}, opts)

@@ -148,11 +148,13 @@ def test_a_class_with_rules_of_its_own_has_its_fields_checked_first(arguments: t
 def test_arguments_are_keyword_only_and_every_field_is_documented(arguments: type) -> None:
     parameters = list(inspect.signature(arguments).parameters.values())
     assert all(parameter.kind is inspect.Parameter.KEYWORD_ONLY for parameter in parameters)
-    tree = ast.parse(inspect.getsource(arguments)).body[0]
-    assert isinstance(tree, ast.ClassDef)
+    # What a class has from another one is documented there.
+    bodies = [ast.parse(inspect.getsource(cls)).body[0] for cls in arguments.__mro__ if issubclass(cls, Arguments)]
     documented = {
         before.target.id
-        for before, after in zip(tree.body, tree.body[1:], strict=False)
+        for body in bodies
+        if isinstance(body, ast.ClassDef)
+        for before, after in zip(body.body, body.body[1:], strict=False)
         if isinstance(before, ast.AnnAssign)
         and isinstance(before.target, ast.Name)
         and isinstance(after, ast.Expr)
