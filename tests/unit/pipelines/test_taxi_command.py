@@ -25,11 +25,12 @@ from databricks.sdk.service.sql import (
     StatementStatus,
 )
 
+from pipelines.catalog import declared_table
 from pipelines.errors import PipelineError
 from pipelines.schemas import ensure_schema
 from pipelines.sql import Warehouse, find_warehouse
 from pipelines.taxi.__main__ import main
-from pipelines.taxi.features import PICKUP, check_schema
+from pipelines.taxi.features import PICKUP
 from pipelines.taxi.freshness import model_digest, tables_digest
 from pipelines.taxi.parameters import Parameters, packages
 
@@ -105,11 +106,11 @@ def test_a_running_warehouse_is_preferred_and_none_at_all_is_an_error() -> None:
 def test_a_table_left_by_another_pipeline_is_named_with_the_difference() -> None:
     info = TableInfo(columns=[ColumnInfo(name=name, type_text=kind) for name, kind in PICKUP.columns.items()])
     tables = SimpleNamespace(get=lambda _: info)
-    assert check_schema(client(tables=tables), "main.taxi.trip_pickup_features", PICKUP) is info
+    assert declared_table(client(tables=tables), "main.taxi.trip_pickup_features", PICKUP.columns) is info
     assert info.columns
     info.columns[2].type_text = "bigint"
     with pytest.raises(PipelineError, match=r"expected count_trips\w+ int; found count_trips\w+ bigint. Drop it"):
-        check_schema(client(tables=tables), "main.taxi.trip_pickup_features", PICKUP)
+        declared_table(client(tables=tables), "main.taxi.trip_pickup_features", PICKUP.columns)
 
 
 def test_a_missing_catalog_is_named_with_what_to_do() -> None:
