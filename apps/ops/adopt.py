@@ -95,7 +95,7 @@ def _planned(file: StackFile) -> tuple[dict[str, Any], dict[tuple[str, str], Inp
             check=False,
         )
         if done.returncode:
-            raise OpsError(f"preview of stack {file.stack} failed:\n{(done.stderr or done.stdout).strip()[-3000:]}")
+            raise OpsError(f"preview of stack {file.stack} failed:\n{_why(done)}")
         if not planned.exists():
             return {"resources": []}, {}
         document: dict[str, Any] = json.loads(planned.read_text(encoding="utf-8"))
@@ -105,6 +105,16 @@ def _planned(file: StackFile) -> tuple[dict[str, Any], dict[tuple[str, str], Inp
         if (state := step.get("newState")) is not None
     }
     return document, inputs
+
+
+def _why(done: subprocess.CompletedProcess[str]) -> str:
+    """The errors of a failed preview; with `--json` they are in the document on stdout."""
+    try:
+        diagnostics = json.loads(done.stdout).get("diagnostics") or []
+    except ValueError:
+        diagnostics = []
+    errors = [str(one["message"]).strip() for one in diagnostics if one.get("severity") == "error"]
+    return "\n".join(errors) or (done.stderr or done.stdout).strip()[-3000:]
 
 
 def _looked_up(client: WorkspaceClient, kind: str, name: str, inputs: Inputs) -> tuple[Finding, str | None]:

@@ -80,14 +80,23 @@ def test_every_type_that_a_component_makes_is_looked_for_or_named_among_those_th
     assert all(f"`{kind}`" in page for kind in {*NOT_LOOKED_FOR, *(k.rpartition(":")[2] for k in adopt._LOOKUPS)})
 
 
-def test_a_preview_that_fails_leaves_the_file_of_before(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "says",
+    [
+        "echo 'no such stack' >&2",
+        """echo '{"steps": [{"op": "same"}], "diagnostics": [{"severity": "error", "message": "no such stack"}]}'""",
+    ],
+)
+def test_a_preview_that_fails_says_why_and_leaves_the_file_of_before(
+    says: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     engine = tmp_path / "pulumi"
-    engine.write_text("#!/bin/sh\necho 'no such stack' >&2\nexit 1\n")
+    engine.write_text(f"#!/bin/sh\n{says}\nexit 1\n")
     engine.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
     before = tmp_path / "adopt.json"
     before.write_text("edited by hand")
     file = StackFile(tmp_path, "p", "s", {}, None, tmp_path / "Pulumi.s.yaml")
-    with pytest.raises(OpsError, match="no such stack"):
+    with pytest.raises(OpsError, match=r"failed:\nno such stack$"):
         adopt.adopt(file, client(None), before)
     assert before.read_text() == "edited by hand"
