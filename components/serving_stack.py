@@ -32,7 +32,7 @@ from .feature_latency import lookup_gate, lookup_output
 from .inference_table import check_location, gateway_of, inference_table_of
 from .model_files import check_files
 from .monitor import InferenceMonitor
-from .monitored_table import check_columns
+from .monitored_table import baseline_there, check_columns
 from .online_store import FeatureOnlineStore, FeatureOnlineStoreArgs
 from .online_table import FeatureOnlineTable, FeatureOnlineTableArgs
 from .outputs import export_outputs
@@ -268,8 +268,11 @@ def watch(plan: ServingPlan, served: Served, *, features: FeatureSource | None =
         schema_id = schema_id_of(config, plan.client) if config.monitor.api == "data_quality" else None
         args = monitor_args(config, config.monitor, endpoint.payload_table, output_schema_id=schema_id)
         check_columns(args.unpacked_table, args.schema, plan.client)
+        baseline = baseline_there(args.baseline_table, plan.client)
         monitor = InferenceMonitor(
-            "monitor", replace(args, features=features), pulumi.ResourceOptions(depends_on=[endpoint])
+            "monitor",
+            replace(args, features=features, baseline_table=baseline),
+            pulumi.ResourceOptions(depends_on=[endpoint]),
         )
     alerts = None
     if config.alerts is not None:

@@ -6,7 +6,7 @@ import json
 import re
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -173,14 +173,13 @@ def check_labels(taxi: TaxiE2e, job_ids: Mapping[str, str]) -> dict[tuple[int, i
     known = taxi.sql(
         f"SELECT {TRIP}, trip_distance, fare_amount FROM located_trips ORDER BY pickup_datetime DESC LIMIT 4"
     ).rows
-    trips = {(int(str(row[0])), int(str(row[1])), str(row[2])): (row[3], row[4]) for row in known}
+    trips = {key_of(row): (row[3], row[4]) for row in known}
     # A trip that nobody has heard of: from Midtown to Kennedy Airport, a day after the last one.
     late = (161, 132, f"{date.fromisoformat(str(known[0][2])[:10]) + timedelta(days=1)} 10:00:00")
     asked = {**trips, late: (17.5, 61.25)}
     names = ("pickup_location_id", "dropoff_location_id", "pickup_datetime")
     records = [
-        {**dict(zip(names, (key[0], key[1], key[2][:19].replace("T", " ")), strict=True)), "trip_distance": distance}
-        for key, (distance, _) in asked.items()
+        {**dict(zip(names, key, strict=True)), "trip_distance": distance} for key, (distance, _) in asked.items()
     ]
     predictions = client.serving_endpoints.query(ENDPOINT, dataframe_records=records).predictions or []
     assert len(predictions) == len(asked)
@@ -191,15 +190,21 @@ def check_labels(taxi: TaxiE2e, job_ids: Mapping[str, str]) -> dict[tuple[int, i
     }
 
     zips = {one.location_id: one.zip for one in locations()}
+    times = f"TIMESTAMP '{late[2]}', TIMESTAMP '{late[2][:11]}10:55:00'"
     taxi.sql(
         "INSERT INTO trips (tpep_pickup_datetime, tpep_dropoff_datetime, trip_distance, fare_amount, pickup_zip, "
-        f"dropoff_zip) VALUES ('{late[2]}', '{late[2][:11]}10:55:00', 17.5, 61.25, {zips[161]}, {zips[132]})"
+        f"dropoff_zip) VALUES ({times}, 17.5, 61.25, {zips[161]}, {zips[132]})"
     )
     run_job(client, job_ids["feature-engineering"], "features", {}, print)
     assert labels_after_unpacking(taxi, job_ids["unpack"], len(asked)) == {
         key: fare for key, (_, fare) in expected.items()
     }
     return expected
+
+
+def key_of(row: Sequence[Any]) -> tuple[int, int, str]:
+    """Places and time of a row that begins with them; the time as a caller writes it."""
+    return int(row[0]), int(row[1]), str(row[2])[:19].replace("T", " ")
 
 
 def labels_after_unpacking(taxi: TaxiE2e, job_id: str, rows: int) -> dict[tuple[int, int, str], float | None]:
@@ -211,10 +216,7 @@ def labels_after_unpacking(taxi: TaxiE2e, job_id: str, rows: int) -> dict[tuple[
             f"SELECT {TRIP}, fare_amount FROM taxi_fare_endpoint_unpacked WHERE year(pickup_datetime) < 2023"
         )
         if len(found.rows) == rows:
-            return {
-                (int(str(row[0])), int(str(row[1])), str(row[2])): None if row[3] is None else float(str(row[3]))
-                for row in found.rows
-            }
+            return {key_of(row): None if row[3] is None else float(str(row[3])) for row in found.rows}
         assert time.monotonic() < deadline, found.rows
 
 
