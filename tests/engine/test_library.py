@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import zipfile
@@ -45,7 +46,25 @@ def test_the_wheel_holds_the_library_and_nothing_else_of_the_clone(wheel: Path) 
     tops = {name.split("/")[0] for name in names if ".dist-info" not in name}
     assert tops == {"databricks_serving", "databricks_serving_client"}
     assert "databricks_serving/dynamic/rollout.py" in names
+    # Without the marker a type checker takes every import for Any.
+    assert {"databricks_serving/py.typed", "databricks_serving_client/py.typed"} <= set(names)
     assert not [name for name in names if "__pycache__" in name]
+
+
+def test_another_projects_own_versions_are_not_pinned_and_nothing_is_asked_for_that_no_module_imports(
+    wheel: Path, tmp_path: Path
+) -> None:
+    site = unpacked(wheel, tmp_path / "site")
+    (metadata,) = site.glob("*.dist-info/METADATA")
+    asked = [
+        line.removeprefix("Requires-Dist: ") for line in metadata.read_text().splitlines() if "Requires-Dist" in line
+    ]
+    assert [one for one in asked if "==" in one.partition(";")[0]] == []
+    needed = {re.split(r"[^\w-]", one)[0].replace("-", "_").lower() for one in asked}
+    text = "\n".join(file.read_text() for file in site.rglob("*.py"))
+    imported = set(re.findall(r"^\s*(?:from|import) ([a-z_]+)", text, re.MULTILINE))
+    packages = {"databricks_sdk": "databricks", "pyyaml": "yaml", "mlflow_skinny": "mlflow"}
+    assert {packages.get(one, one) for one in needed} <= imported
 
 
 def test_every_module_is_imported_under_the_librarys_name(wheel: Path, tmp_path: Path) -> None:
