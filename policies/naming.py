@@ -12,6 +12,7 @@ from policies.features import PUBLISHED_TABLE
 from policies.monitoring import QUALITY_MONITOR
 from policies.registry import MODEL_ALIAS
 from policies.rule import ADVISORY, HIGH, MANDATORY, MEDIUM, ResourceRule, StackRule
+from policies.security import GRANT, GRANTS
 from policies.subject import Stack, Subject
 
 _ENDPOINT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
@@ -20,6 +21,8 @@ _FULL_NAMES = {
     QUALITY_MONITOR: ("tableName", "baselineTableName"),
     PUBLISHED_TABLE: ("source_table", "online_table"),
     MODEL_ALIAS: ("model",),
+    GRANT: ("table", "model", "function", "volume"),
+    GRANTS: ("table", "model", "function", "volume"),
 }
 
 

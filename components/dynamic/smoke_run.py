@@ -96,7 +96,7 @@ def require_ready(
         failed = (EndpointStateConfigUpdate.UPDATE_FAILED, EndpointStateConfigUpdate.UPDATE_CANCELED)
         if update in failed or (update == EndpointStateConfigUpdate.NOT_UPDATING and ready != EndpointStateReady.READY):
             raise ProviderError(
-                f"endpoint {endpoint} is not ready or its update failed: "
+                f"endpoint {endpoint} is not ready or failed: "
                 f"{_value(ready)}, {_value(update)}; expected READY, NOT_UPDATING",
                 *_deployments(found),
                 "Look at the served entity's build logs and logs, correct the config, then run `pulumi up` again",

@@ -68,6 +68,7 @@ def test_a_table_lives_through_preview_create_rest_replacement_and_destroy(
     created = project.up()
     assert created.ok, created
     assert "online table main.ml.trips_online: PROVISIONING_INITIAL_SNAPSHOT" in created.text
+    assert "online table main.ml.trips_online is ready: ONLINE_NO_PENDING_UPDATE" in created.text
     assert project.outputs() == {"state": "ONLINE_NO_PENDING_UPDATE", "online_table": ONLINE}
 
     stub.forget()

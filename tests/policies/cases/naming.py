@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from policies import naming
 from policies.endpoints import MODEL_SERVING
-from tests.policies.cases.building import Case, alias, endpoint, entity, monitor, published, rollout
+from policies.security import GRANT
+from tests.policies.cases.building import Case, alias, endpoint, entity, grants, monitor, published, rollout
 from tests.policies.judging import UNKNOWN, Declared
 
 CASES = (
     Case(
         rule=naming.unity_catalog_names_are_complete,
-        passes=[[endpoint()], [monitor()], [published()], [alias()], [rollout()]],
+        passes=[[endpoint()], [monitor()], [published()], [alias()], [rollout()], [grants("apps", "SELECT")]],
         refuses=[
             ([endpoint(entity(entityName="s.m"))], "entityName is 's.m'"),
             ([rollout(model="m")], "entityName is 'm'"),
             ([monitor(tableName="fares")], "tableName is 'fares'"),
             ([published(online_table="c..t")], "online_table is 'c..t'"),
             ([alias(model="m")], "model is 'm'"),
+            ([grants("apps", "SELECT", table="s.t")], "table is 's.t'"),
+            ([Declared(GRANT, {"model": "m", "principal": "apps", "privileges": ["EXECUTE"]})], "model is 'm'"),
         ],
         unknown=[([monitor(tableName=UNKNOWN)], "tableName")],
     ),

@@ -133,11 +133,16 @@ def test_create_waits_for_the_store_and_for_the_first_sync(
 
 
 def test_an_online_table_is_polled_from_provisioning_over_an_update_to_idle(
-    tables: PublishedTableProvider, stub: RestStub, clock: FakeClock
+    tables: PublishedTableProvider, stub: RestStub, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    told: list[str] = []
+    monkeypatch.setattr("components.dynamic.engine.progress", told.append)
     stub.sync_states = [[], ["RUNNING", "COMPLETED"], ["COMPLETED", "COMPLETED"]]
     tables.create(inputs())
     assert clock.slept == [30.0, 30.0]
+    seen = [line.removeprefix(f"online table {ONLINE}: ").partition(" (")[0] for line in told[:-1]]
+    assert seen == ["PROVISIONING", "ONLINE_TRIGGERED_UPDATE"]
+    assert told[-1] == f"online table {ONLINE} is ready: ONLINE_NO_PENDING_UPDATE"
 
 
 def test_a_continuous_copy_is_online_while_its_pipeline_runs(tables: PublishedTableProvider, stub: RestStub) -> None:

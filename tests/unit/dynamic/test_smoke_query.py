@@ -291,7 +291,7 @@ def test_an_endpoint_that_failed_is_not_asked(
     with pytest.raises(ProviderError) as caught:
         smoke.create(inputs())
     assert says in str(caught.value)
-    assert "not ready or its update failed" in str(caught.value)
+    assert "endpoint churn is not ready or failed: " in str(caught.value)
     assert "churn-1: DEPLOYMENT_FAILED no module named xgboost" in str(caught.value)
     assert invocations(stub) == []
     assert clock.slept == []

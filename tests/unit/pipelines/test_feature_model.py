@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from importlib.metadata import version
 from operator import methodcaller
 from pathlib import Path
 
@@ -141,6 +142,10 @@ def test_computed_features_may_be_sent_too_and_stand_last_in_the_model() -> None
     inputs = COMPUTED.signature("fare", "double").inputs
     assert [column.name for column in inputs if not column.required][-3:] == ["per_mile", "busy", "all"]
     assert COMPUTED.model_columns[-3:] == ["per_mile", "busy", "all"]
+
+
+def test_the_library_is_new_enough_to_publish_to_an_online_store() -> None:
+    assert tuple(map(int, version("databricks-feature-engineering").split(".")[:2])) >= (0, 13)
 
 
 def test_the_librarys_constants_are_ours() -> None:
