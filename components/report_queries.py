@@ -158,13 +158,23 @@ ORDER BY decided_at DESC"""
 
 
 def billed_by_day(endpoint: str, *, days: int) -> str:
-    """DBU of an endpoint by day and unit of billing, as billed (`system.billing.usage`)."""
-    return f"""SELECT usage_date AS date, sku_name, sum(usage_quantity) AS dbu
-FROM system.billing.usage
-WHERE usage_metadata.endpoint_name = '{_text(endpoint)}'
-  AND usage_date >= current_date() - INTERVAL {days} DAYS
-GROUP BY usage_date, sku_name
-ORDER BY date"""
+    """DBU of an endpoint by day and unit of billing, as billed, and in USD at the list price of their time
+    (`system.billing.usage`, `system.billing.list_prices`).
+    """
+    return f"""SELECT
+  u.usage_date AS date,
+  u.sku_name,
+  sum(u.usage_quantity) AS dbu,
+  sum(u.usage_quantity * p.pricing.effective_list.default) AS usd
+FROM system.billing.usage AS u
+LEFT JOIN system.billing.list_prices AS p
+  ON p.sku_name = u.sku_name AND p.cloud = u.cloud AND p.usage_unit = u.usage_unit
+  AND u.usage_end_time >= p.price_start_time
+  AND (p.price_end_time IS NULL OR u.usage_end_time < p.price_end_time)
+WHERE u.usage_metadata.endpoint_name = '{_text(endpoint)}'
+  AND u.usage_date >= current_date() - INTERVAL {days} DAYS
+GROUP BY u.usage_date, u.sku_name
+ORDER BY date, u.sku_name"""
 
 
 def value_now(query_text: str, column: str, aggregation: str) -> str:

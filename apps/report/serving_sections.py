@@ -176,8 +176,11 @@ def costs(facts: Facts) -> Section:
     if facts.billed.value:
         rows = facts.billed.value
         table = Table(
-            ["Day", "Unit of billing", "#DBU"],
-            [[day(row["date"]), str(row["sku_name"]), number(row["dbu"])] for row in rows],
+            ["Day", "Unit of billing", "#DBU", "#USD at list price"],
+            [
+                [day(row["date"]), str(row["sku_name"]), number(row["dbu"]), number(row["usd"], 2)]
+                for row in reversed(rows)
+            ],
         )
         billed = plot(
             "billed", "DBU billed by day", "bars", series(rows, "date", "dbu", by="sku_name"), table, unit="DBU"

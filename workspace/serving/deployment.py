@@ -8,7 +8,7 @@ import shutil
 import threading
 import time
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +20,7 @@ from workspace.http import Json
 from workspace.serving.entity import Entity, OnlineSource, RetiredError, SecretOf, no_function
 from workspace.serving.external import ExternalEntity
 from workspace.serving.live import Gateway, Live, Served
+from workspace.serving.metering import Awake, Meter, Used
 from workspace.serving.process import DeploymentError
 from workspace.serving.store import EndpointStore
 from workspace.settings import Settings
@@ -59,8 +60,11 @@ class Deployments:
         clock: Clock,
         on_live: Callable[[Json], None] = lambda _endpoint: None,
         function: CreatorsFunction = lambda _creator, full_name: no_function(full_name),
+        on_used: Callable[[Sequence[Used]], None] = lambda _used: None,
     ) -> None:
         self._function = function
+        self._on_used = on_used
+        self._meter = Meter()
         self._on_live = on_live
         self._clock = clock
         self._store = store
@@ -109,6 +113,7 @@ class Deployments:
         # Those that were being made while the others ended.
         for entity in list(self._every):
             entity.end()
+        self._on_used(self._meter.close())
 
     def roll_out(self, endpoint: Json) -> None:
         """Bring the pending config of an endpoint into force, in the background."""
@@ -273,10 +278,32 @@ class Deployments:
     def _keep_house(self) -> None:
         while not self._stopping.wait(HOUSEKEEPING_SECONDS):
             idle = self._settings.get("scale_to_zero_idle_seconds")
+            # Before anybody is put to sleep: until when they were awake is known now.
+            self._on_used(self._meter.look(self._awake(idle)))
             for entity in list(self._entities.values()):
                 entity.rest(idle)
                 if not self._stopping.is_set():
                     entity.revive()
+
+    def _awake(self, idle_seconds: float) -> list[Awake]:
+        found = []
+        for live in list(self._live.values()):
+            endpoint = self._store.find(live.name) or {}
+            for entity in live.entities.values():
+                span = entity.awake(idle_seconds)
+                if span is not None:
+                    found.append(
+                        Awake(
+                            uid=entity.uid,
+                            endpoint_id=live.endpoint_id,
+                            endpoint_name=live.name,
+                            creator=str(endpoint.get("creator", "")),
+                            tags={tag["key"]: tag.get("value", "") for tag in endpoint.get("tags") or []},
+                            concurrency=entity.concurrency,
+                            span=span,
+                        )
+                    )
+        return found
 
     def _spawn(self, work: Callable[[], None], name: str) -> None:
         self._threads = [thread for thread in self._threads if thread.is_alive()]

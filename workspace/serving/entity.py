@@ -18,6 +18,7 @@ from workspace.errors import ApiError, not_found
 from workspace.http import Json
 from workspace.serving.environment import unmet_requirements
 from workspace.serving.feature_spec import FeatureSetupError, feature_data, read_spec
+from workspace.serving.metering import Span
 from workspace.serving.process import DeploymentError, Launch, ModelProcess, ProcessGoneError, Reply
 
 # Requests at a time: what the service provisions for a workload size (its lower bound, as one machine has few cores).
@@ -82,6 +83,10 @@ class Entity:
         self._loading: ModelProcess | None = None
         self._in_flight = 0
         self._last_used = clock.now()
+        self._started: float | None = None
+        # There is a folder, and nobody was awake in it.
+        self._at_zero = self.scale_to_zero and folder.exists() and not self._awake.exists()
+        self._from_zero = False
         self._retired = False
         self._ended = threading.Event()
         self._failed_at: float | None = None
@@ -142,7 +147,9 @@ class Entity:
                 self._failed_at, self._failure = time.monotonic(), str(error)
                 self._log(f"Deployment failed. {error}")
                 raise DeploymentError(str(error)) from error
-            self._failed_at, self._last_used = None, self._clock.now()
+            self._failed_at = None
+            self._last_used = self._started = self._clock.now()
+            self._from_zero, self._at_zero = self._at_zero, False
             self._awake.touch()
             self._log("The model server is ready.")
 
@@ -210,11 +217,23 @@ class Entity:
                 if process is not None:
                     self._process = None
             if process is not None:
+                self._at_zero = True
                 self._awake.unlink(missing_ok=True)
                 process.end()
                 self._log("Scaled to zero.")
         finally:
             self._starting.release()
+
+    def awake(self, idle_seconds: float) -> Span | None:
+        """Since when it answers, and until when it does for certain; None while it does not."""
+        started = self._started
+        if self.pid is None or started is None:
+            return None
+        now = self._clock.now()
+        with self._counting:
+            sleeps = self.scale_to_zero and not self._in_flight
+            until = min(now, self._last_used + idle_seconds) if sleeps else now
+        return Span(started, max(started, until), self._from_zero, self._stored["workload_type"])
 
     def revive(self) -> None:
         """Start again what died, where it is not allowed to sleep; after a failure only after a pause."""

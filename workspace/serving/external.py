@@ -151,6 +151,9 @@ class ExternalEntity:
 
     def rest(self, idle_seconds: float) -> None: ...
 
+    def awake(self, idle_seconds: float) -> None:
+        """Its provider bills it."""
+
     def revive(self) -> None: ...
 
     def retire(self) -> None: ...

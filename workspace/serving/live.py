@@ -10,6 +10,7 @@ from typing import Protocol
 
 from workspace.http import Json
 from workspace.serving.gateway import falls_back, payload_table, tracks_usage
+from workspace.serving.metering import Span
 from workspace.serving.process import Reply
 
 
@@ -36,6 +37,8 @@ class Served(Protocol):
     def state(self) -> Json: ...
 
     def rest(self, idle_seconds: float) -> None: ...
+
+    def awake(self, idle_seconds: float) -> Span | None: ...
 
     def revive(self) -> None: ...
 

@@ -14,6 +14,7 @@ _INVOCATIONS = "tests/workspace/test_serving_invocations.py::"
 _FEATURES = "tests/workspace/test_serving_features.py::"
 _AGENTS = "tests/workspace/test_serving_agents.py::"
 _GATEWAY = "tests/workspace/test_gateway.py::"
+_BILLING = "tests/workspace/test_billing.py::"
 _TABLE = "tests/workspace/test_inference_table.py::"
 _KILL = "tests/workspace/test_serving_kill.py::"
 
@@ -415,6 +416,23 @@ _GATEWAYS = (
         _DOCS,
         "Configure AI Gateway: usage tracking table schemas (slowly changing; only tracked endpoints is ours)",
         f"{_GATEWAY}test_served_entities_are_told_anew_at_each_config_and_at_the_end",
+    ),
+    _one(
+        _ASK,
+        "system.billing.usage has the DBU of every hour that an entity is awake, until half an hour after its last "
+        "request where it scales to zero, and those of a launch under a SKU of their own.",
+        _DOCS,
+        "Billable usage system table; Monitor model serving costs (tier, cloud and region in the SKU are ours; "
+        "rates are those of components/rates.py; a server that is killed loses the hour it was in)",
+        f"{_BILLING}test_a_model_that_sleeps_costs_half_an_hour_after_its_last_request_and_its_launch",
+    ),
+    _one(
+        f"POST {_API}",
+        "An endpoint that may not scale to zero is billed for its provisioned concurrency until it is deleted; "
+        "system.billing.list_prices has the price.",
+        _DOCS,
+        "Billable usage and Pricing system table references (a GPU is billed though none is there)",
+        f"{_BILLING}test_a_model_that_may_not_sleep_costs_every_hour_and_ends_with_its_endpoint",
     ),
     _one(
         f"PUT {_ONE}/ai-gateway",

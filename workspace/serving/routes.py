@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import logging
+import sqlite3
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -12,12 +14,14 @@ from starlette.routing import BaseRoute
 from workspace.clock import Clock
 from workspace.errors import ApiError, invalid, not_found
 from workspace.http import Call, Json, api
+from workspace.serving.billing import BillingTables, usage_record
 from workspace.serving.config import check_endpoint_name, read_config
 from workspace.serving.deployment import CreatorsFunction, Deployments
 from workspace.serving.entity import SecretOf, no_function
 from workspace.serving.gateway import BLOCKS, check_limits, payload_table, read_gateway, tracks_usage
 from workspace.serving.inference_table import PAYLOAD, PayloadTables
 from workspace.serving.invocations import Invocations
+from workspace.serving.metering import Used
 from workspace.serving.metrics import Metrics, Replica
 from workspace.serving.openapi import describe, task_of
 from workspace.serving.outbox import Outbox
@@ -28,6 +32,7 @@ from workspace.settings import Settings
 from workspace.state import State
 from workspace.unity_catalog.tables import Tables
 
+logger = logging.getLogger("workspace.serving")
 PATH = "/api/2.0/serving-endpoints"
 ONE = f"{PATH}/{{name}}"
 # On Databricks a button of the Serving UI, and no public API (docs "Manage model serving endpoints").
@@ -77,7 +82,8 @@ class Serving:
         self._store = EndpointStore(state.documents, clock)
         self._payload_tables = PayloadTables(catalog.tables)
         self._system_tables = SystemTables(catalog.containers, catalog.tables)
-        kinds = {PAYLOAD: self._payload_tables.kind(), **self._system_tables.kinds()}
+        billing = BillingTables(self._system_tables, catalog.tables, state.metastore_id)
+        kinds = {PAYLOAD: self._payload_tables.kind(), **self._system_tables.kinds(), **billing.kinds()}
         self.outbox = Outbox(folder / "outbox.db", catalog.tables, kinds, settings, clock)
         self._metrics = Metrics()
         self.deployments = Deployments(
@@ -90,6 +96,7 @@ class Serving:
             clock,
             self._track_entities,
             function,
+            self._bill,
         )
         self._invocations = Invocations(self._store, self.deployments, self.outbox, self._metrics, clock, *self._ids)
 
@@ -267,6 +274,16 @@ class Serving:
         if tracks_usage(endpoint.get("ai_gateway")) and endpoint.get("config"):
             entities = endpoint["config"]["served_entities"]
             self.outbox.put([entity_record(*self._ids, endpoint, entity, deleted) for entity in entities])
+
+    def _bill(self, used: Sequence[Used]) -> None:
+        now = self._clock.now()
+        records = [record for one in used if (record := usage_record(*self._ids, one, now)) is not None]
+        if records:
+            try:
+                self.outbox.put(records)
+            except (sqlite3.Error, ValueError, TypeError):
+                # Whoever looks after the models must go on doing so.
+                logger.exception("%d rows of system.billing.usage are lost", len(records))
 
     def _shown(self, endpoint: Json, call: Call) -> Json:
         return detailed(endpoint, self.deployments.state, call.headers.get("host", "127.0.0.1"))

@@ -88,11 +88,16 @@ class SystemTables:
         self._containers = containers
         self._tables = tables
 
-    def ensure(self, full_name: str) -> None:
-        if not self._containers.has_schema(CATALOG, SCHEMA):
+    def ensure_schema(self, full_name: str) -> None:
+        """The catalog and schema of a system table."""
+        _, schema, _ = full_name.split(".")
+        if not self._containers.has_schema(CATALOG, schema):
             if CATALOG not in [catalog["name"] for catalog in self._containers.catalogs()]:
                 self._containers.create_catalog({"name": CATALOG, "comment": "System tables"}, OWNER.user_name)
-            self._containers.create_schema({"name": SCHEMA, "catalog_name": CATALOG}, OWNER.user_name)
+            self._containers.create_schema({"name": schema, "catalog_name": CATALOG}, OWNER.user_name)
+
+    def ensure(self, full_name: str) -> None:
+        self.ensure_schema(full_name)
         if self._tables.find(full_name) is None:
             self._tables.create(full_name, [Column(name, text, True, None) for name, text, _ in COLUMNS[full_name]])
 
