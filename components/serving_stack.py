@@ -25,7 +25,7 @@ import pulumi
 from .alerts import ServingAlerts
 from .alias_ladder import check_coherence, stack_aliases
 from .config import ServingConfig, StackConfig
-from .cost import Estimate, estimate
+from .cost import Estimate, VectorSearchType, estimate
 from .dynamic import ModelAlias, SmokeQuery, SmokeQueryArgs
 from .dynamic.lookup_latency import LookupLatency
 from .feature_latency import lookup_gate, lookup_output
@@ -115,6 +115,7 @@ def plan_serving(
     *,
     environment_vars: Mapping[str, str] | None = None,
     also_served: Sequence[ServedEntityArgs] = (),
+    vector_search: Sequence[VectorSearchType] = (),
 ) -> ServingPlan:
     """Reads the workspace, refuses what could not be served, and says at preview what it will cost.
 
@@ -123,6 +124,7 @@ def plan_serving(
         client: for reading; nothing is written.
         environment_vars: of every entity of the endpoint; secrets as `{{secrets/scope/key}}`.
         also_served: entities of other endpoints of the stack, for the cost.
+        vector_search: type of each vector search endpoint of the stack, for the cost.
 
     Raises:
         pulumi.RunError: an alias, a version, its files or the inference table are not as the stack file needs them;
@@ -155,6 +157,7 @@ def plan_serving(
         [*entities, *standby_of(entities, config.endpoint.rollout), *also_served],
         capacity=None if store is None else store.capacity,
         read_replicas=0 if store is None else store.read_replica_count,
+        vector_search=vector_search,
         dbu_per_hour=config.endpoint.dbu_per_hour,
     )
     if pulumi.runtime.is_dry_run():

@@ -21,7 +21,13 @@ check_behind(config, client)
 retrieval = config.retrieval
 behind_it = {"embedding": retrieval.embedding, "llm": retrieval.llm}
 asked = {name: entity for name, one in behind_it.items() if (entity := entity_of(one, config, client)) is not None}
-plan = plan_serving(config, client, environment_vars=chatbot_environment(config), also_served=list(asked.values()))
+plan = plan_serving(
+    config,
+    client,
+    environment_vars=chatbot_environment(config),
+    also_served=list(asked.values()),
+    vector_search=[] if retrieval.managed_index is None else ["STANDARD"],
+)
 
 behind = [make_endpoint(behind_it[name], entity, config) for name, entity in asked.items()]
 index = make_index(config)
