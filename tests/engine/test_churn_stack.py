@@ -18,6 +18,7 @@ from mlflow import MlflowClient
 from sklearn.metrics import f1_score
 
 from components.outputs import StackOutputs
+from components.report_queries import billed_by_day
 from examples.churn.days import LABEL_DAYS, ChurnDays
 from pipelines.churn.drift_detection import judge
 from pipelines.churn.drift_job import read_metrics
@@ -182,6 +183,11 @@ def test_sixty_days_without_drift_set_nothing_going(deployed: Deployed) -> None:
     # It was looked at something: in the end the table and four or more slices, seven days of them.
     assert decisions[-1]["windows"] >= 7 * 5
     assert (deployed.aliases(), _versions(deployed)) == (before, versions)
+    # Two small models that are not put to sleep: 4 DBU an hour each, as the report asks it.
+    billed = deployed.churn.sql(billed_by_day(ENDPOINT, days=30)).rows
+    assert len(billed) >= 30
+    assert [float(str(row[2])) for row in billed[:-1]] == pytest.approx([192.0] * (len(billed) - 1))
+    assert [float(str(row[3])) for row in billed[:-1]] == pytest.approx([192 * 0.07] * (len(billed) - 1))
 
     # Both versions have answered for two months: what comes of it is said by tags, and moves nothing.
     assert deployed.churn.run(deployed.outputs.job_ids["ab-test"]) == {"Ab_result": "SUCCESS"}

@@ -149,6 +149,8 @@ def test_drift_response_trains_only_on_the_true_side_of_a_count_above_zero() -> 
     assert tasks["Check_Violations"]["dependsOns"] == [{"taskKey": "Drift_detection"}]
     assert tasks["Model_training"]["dependsOns"] == [{"taskKey": "Check_Violations", "outcome": "true"}]
     assert tasks["Drift_detection"]["notebookTask"]["notebookPath"].endswith("08_drift_detection")
+    # Two runs at a time would both find that nothing has been set going yet.
+    assert (made["maxConcurrentRuns"], made["queue"]) == (1, {"enabled": True})
 
 
 def test_another_job_is_named_by_its_number() -> None:
