@@ -289,7 +289,7 @@ class EndpointConfig(Section):
     )
     dbu_per_hour: dict[WorkloadType, float] = Field(
         default_factory=dict,
-        description="DBU an hour of one replica, by workload type: where the table of rates has none, or in place of its own.",
+        description="DBU an hour of one replica, by workload type: where no rate is known, or in place of the known one.",
     )
     route_optimized: bool = Field(
         default=False,
