@@ -289,7 +289,7 @@ class EndpointConfig(Section):
     )
     dbu_per_hour: dict[WorkloadType, float] = Field(
         default_factory=dict,
-        description="DBU an hour of one replica, by workload type: where no rate is known, or in place of the known one.",
+        description="DBU an hour of a replica, by workload type: where no rate is known, or in place of its own.",
     )
     route_optimized: bool = Field(
         default=False,
