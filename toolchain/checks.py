@@ -25,13 +25,18 @@ PYTEST = (
 def run_checks(
     checks: Mapping[str, Sequence[str]], layout: Layout, environ: Mapping[str, str], steps: Steps
 ) -> list[str]:
-    """Runs all of them, whatever fails, and returns the names of those that did."""
+    """Runs all of them, whatever fails, and returns the names of those that did.
+
+    Byte code is kept, whatever the environment says: the tests start hundreds of processes of this project's code, and
+    without it each compiles 100 to 300 files first (0.4 s of processor time a process).
+    """
+    environ = {name: value for name, value in environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     failed = []
     for name, arguments in checks.items():
         say(f"== {name}")
         with steps.step(name):
             code = subprocess.run(
-                [str(layout.python), *arguments], cwd=layout.root, env=dict(environ), check=False
+                [str(layout.python), *arguments], cwd=layout.root, env=environ, check=False
             ).returncode
         if code:
             failed.append(name)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from workspace import process
+from workspace.collection import without_collection
 from workspace.daemon import DaemonError, health
 from workspace.state import State
 from workspace.version import code_digest
@@ -34,11 +35,12 @@ def serve(folder: Path, port: int) -> None:
         state = State(folder)
         try:
             # Here, not above: the services import libraries that take a second, and neither refusal needs them.
-            import uvicorn
+            with without_collection():
+                import uvicorn
 
-            from workspace.assembly import assemble
-            from workspace.gathering import GatheringProtocol
-            from workspace.shutdown import GRACEFUL_SECONDS, BoundedServer
+                from workspace.assembly import assemble
+                from workspace.gathering import GatheringProtocol
+                from workspace.shutdown import GRACEFUL_SECONDS, BoundedServer
 
             logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s %(message)s", level=logging.WARNING)
             app = assemble(state)

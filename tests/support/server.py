@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import atexit
+import functools
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -48,6 +52,7 @@ class WorkspaceServer:
 
     def start(self) -> None:
         self.state.mkdir(parents=True, exist_ok=True)
+        _lay_out(self.state)
         command = [sys.executable, "-m", "workspace", "run", "--state", str(self.state), "--port", str(self.port)]
         with (self.state / "server.log").open("ab") as log:
             self._process = subprocess.Popen(command, cwd=PROJECT, env=_environment(), stdout=log, stderr=log)
@@ -89,6 +94,28 @@ class WorkspaceServer:
         except (urllib.error.URLError, OSError):
             return False
         return True
+
+
+def _lay_out(state: Path) -> None:
+    """Gives a new state folder MLflow's empty database, as the workspace's own code lays it out: a second of processor
+    time that is spent once, and not for each server. `tests/workspace/test_server.py` starts servers without it.
+    """
+    database = state / "mlflow" / "mlflow.db"
+    if not database.exists():
+        database.parent.mkdir(exist_ok=True)
+        shutil.copyfile(_empty_database(), database)
+
+
+@functools.cache
+def _empty_database() -> Path:
+    folder = Path(tempfile.mkdtemp(prefix="mlflow-database-"))
+    atexit.register(shutil.rmtree, folder)
+    # In a process of its own: opened stores change MLflow's classes for whoever uses them next.
+    script = "import sys, pathlib; from workspace.mlflow_api.stores import StoreOpener as Opener; "
+    script += "opener = Opener(pathlib.Path(sys.argv[1])); opener.stores(); opener.close()"
+    subprocess.run([sys.executable, "-c", script, str(folder)], cwd=PROJECT, env=_environment(), check=True)
+    assert [file.name for file in folder.iterdir()] == ["mlflow.db"]
+    return folder / "mlflow.db"
 
 
 def _environment() -> dict[str, str]:

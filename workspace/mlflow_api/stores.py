@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from workspace.collection import without_collection
+
 ARTIFACT_ROOT = "dbfs:/databricks/mlflow-tracking"
 # The folder that Databricks puts logged models in; mlflow's client knows them by it
 # (store/artifact/databricks_logged_model_artifact_repo.py). Open-source servers say "models".
@@ -62,8 +64,9 @@ class StoreOpener:
 def _open(database: Path) -> Stores:
     # A workspace on loopback talks to nobody; importing MLflow would start its usage reports.
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-    from mlflow.store.model_registry import sqlalchemy_store as registry_module
-    from mlflow.store.tracking import sqlalchemy_store as tracking_module
+    with without_collection():
+        from mlflow.store.model_registry import sqlalchemy_store as registry_module
+        from mlflow.store.tracking import sqlalchemy_store as tracking_module
 
     registry_store: Any = registry_module.SqlAlchemyStore
     tracking_store: Any = tracking_module.SqlAlchemyStore

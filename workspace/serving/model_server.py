@@ -20,14 +20,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-from mlflow.models import Model
-from mlflow.pyfunc import PyFuncModel, load_model
+from workspace.collection import without_collection
 
-from workspace.feature_store.keyed import KeyedReader
-from workspace.serving import framing
-from workspace.serving.feature_spec import RAW_MODEL, FeatureLookup, OnlineRows, feature_data, read_spec
-from workspace.serving.scoring import Scorer, failure
+with without_collection():
+    import pandas as pd
+    from mlflow.models import Model
+    from mlflow.pyfunc import PyFuncModel, load_model
+
+    from workspace.feature_store.keyed import KeyedReader
+    from workspace.serving import framing
+    from workspace.serving.feature_spec import RAW_MODEL, FeatureLookup, OnlineRows, feature_data, read_spec
+    from workspace.serving.scoring import Scorer, failure
 
 # The parameter that every model with feature lookups has in its signature, and what it holds when nobody set it
 # (databricks-feature-lookup, `mlflow_model_constants`).
