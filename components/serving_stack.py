@@ -26,6 +26,7 @@ from .alerts import ServingAlerts
 from .alias_ladder import check_coherence, stack_aliases
 from .config import ServingConfig, StackConfig
 from .cost import Estimate, VectorSearchType, estimate
+from .deployer import check_deployer
 from .dynamic import ModelAlias, SmokeQuery, SmokeQueryArgs
 from .dynamic.lookup_latency import LookupLatency
 from .feature_latency import lookup_gate, lookup_output
@@ -150,6 +151,9 @@ def plan_serving(
     check_coherence(config.model, versions, entities)
     inference_table = inference_table_of(config)
     check_location(config.endpoint.name, inference_table, client)
+    # On a laptop there is one user, and no principal of that name.
+    if pulumi.runtime.is_dry_run() and not config.defaults.loopback_only:
+        check_deployer(config.endpoint.name, config.serving_principal, client)
     check_route(config.endpoint.name, config.endpoint.route_optimized, client)
     store = config.online_store if isinstance(config, StackConfig) else None
     cost = estimate(
