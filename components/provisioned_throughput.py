@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 import pulumi
 
 from . import databricks
-from .ai_gateway import InferenceTableArgs
+from .ai_gateway import AiGatewayArgs, InferenceTableArgs
 from .arguments import Arguments
-from .checks import check_timeout
+from .checks import check_emails, check_timeout
+from .dynamic import EndpointSettings, EndpointSettingsArgs
 from .names import ThreePartName, check_endpoint_name, check_served_entity_name, check_version
 from .options import main_options
 from .permissions import check_entries
@@ -67,10 +68,22 @@ class ProvisionedThroughputEndpointArgs(Arguments):
     """AI Gateway inference table; none when left out."""
     usage_tracking: bool = False
     """Whether the usage tables get a row for each request."""
+    gateway: AiGatewayArgs = field(default_factory=AiGatewayArgs)
+    """What the gateway does besides: rate limits by calls and tokens, guardrails; no fallback, which is for external
+    models.
+    """
     tags: Mapping[str, str] = field(default_factory=dict)
     """Tags of the endpoint (cost attribution, ownership)."""
     permissions: Sequence[EndpointPermission] = ()
     """Who may see, query or manage it. Authoritative: others lose what they had."""
+    budget_policy_id: str | None = None
+    """Serverless budget policy that the endpoint is accounted to. Databricks has no call that changes it, so a change
+    is refused at preview.
+    """
+    notify_on_success: Sequence[str] = ()
+    """E-mail addresses that hear of each successful update."""
+    notify_on_failure: Sequence[str] = ()
+    """E-mail addresses that hear of each failed update."""
     timeout: str = "30m"
     """How long the endpoint may take to be created or updated, in Pulumi's duration form."""
 
@@ -96,12 +109,15 @@ class ProvisionedThroughputEndpoint(pulumi.ComponentResource):
         self.traffic = TrafficSplit.of((one.entity_name, one.traffic_percentage) for one in args.served_entities)
         check_entries(f"endpoint {args.name}", args.permissions)
         check_timeout(f"endpoint {args.name}: timeout", args.timeout)
+        check_emails(f"endpoint {args.name}: a notified address", [*args.notify_on_success, *args.notify_on_failure])
+        args.gateway.check_for({"foundation model"})
         super().__init__("databricks-serving:index:ProvisionedThroughputEndpoint", name, None, opts)
         self.endpoint = databricks.ModelServingProvisionedThroughput(
             name,
             name=args.name,
             config=_config(args, self.traffic),
             ai_gateway=_ai_gateway(args),
+            budget_policy_id=args.budget_policy_id,
             tags=[
                 databricks.ModelServingProvisionedThroughputTagArgs(key=key, value=value)
                 for key, value in sorted(args.tags.items())
@@ -112,6 +128,7 @@ class ProvisionedThroughputEndpoint(pulumi.ComponentResource):
                 pulumi.ResourceOptions(delete_before_replace=False),
             ),
         )
+        self.settings = self._settings(name, args)
         self.permissions = permissions_of(name, self.endpoint.serving_endpoint_id, args.permissions, self)
         self.endpoint_name = self.endpoint.name
         self.endpoint_id = self.endpoint.serving_endpoint_id
@@ -122,6 +139,21 @@ class ProvisionedThroughputEndpoint(pulumi.ComponentResource):
                 "endpoint_id": self.endpoint_id,
                 "payload_table": self.payload_table,
             }
+        )
+
+    def _settings(self, name: str, args: ProvisionedThroughputEndpointArgs) -> EndpointSettings | None:
+        """What the plugin sends when the endpoint is made and never again, as for every endpoint."""
+        if not any((args.budget_policy_id, args.notify_on_success, args.notify_on_failure)):
+            return None
+        return EndpointSettings(
+            f"{name}-settings",
+            EndpointSettingsArgs(
+                endpoint_name=self.endpoint.name,
+                on_update_success=args.notify_on_success,
+                on_update_failure=args.notify_on_failure,
+                budget_policy_id=args.budget_policy_id or "",
+            ),
+            pulumi.ResourceOptions(parent=self),
         )
 
 
@@ -160,6 +192,38 @@ def _ai_gateway(
         if table is None
         else config(enabled=True, catalog_name=table.catalog, schema_name=table.schema, table_name_prefix=table.prefix),
         usage_tracking_config=databricks.ModelServingProvisionedThroughputAiGatewayUsageTrackingConfigArgs(enabled=True)
-        if args.usage_tracking
+        if args.usage_tracking or args.gateway.usage_tracking
         else None,
+        rate_limits=[
+            databricks.ModelServingProvisionedThroughputAiGatewayRateLimitArgs(
+                renewal_period="minute",
+                calls=limit.calls,
+                tokens=limit.tokens,
+                key=limit.key,
+                principal=limit.principal,
+            )
+            for limit in args.gateway.rate_limits
+        ]
+        or None,
+        guardrails=_guardrails(args.gateway),
+    )
+
+
+def _guardrails(gateway: AiGatewayArgs) -> databricks.ModelServingProvisionedThroughputAiGatewayGuardrailsArgs | None:
+    given, answered = gateway.input_guardrails, gateway.output_guardrails
+    if given is None and answered is None:
+        return None
+    return databricks.ModelServingProvisionedThroughputAiGatewayGuardrailsArgs(
+        input=None
+        if given is None
+        else databricks.ModelServingProvisionedThroughputAiGatewayGuardrailsInputArgs(
+            pii=databricks.ModelServingProvisionedThroughputAiGatewayGuardrailsInputPiiArgs(behavior=given.pii),
+            safety=given.safety,
+        ),
+        output=None
+        if answered is None
+        else databricks.ModelServingProvisionedThroughputAiGatewayGuardrailsOutputArgs(
+            pii=databricks.ModelServingProvisionedThroughputAiGatewayGuardrailsOutputPiiArgs(behavior=answered.pii),
+            safety=answered.safety,
+        ),
     )

@@ -77,7 +77,9 @@ class ServingEndpointArgs(Arguments):
     CAN_MANAGE.
     """
     run_as: pulumi.Input[str] | None = None
-    """Principal that gets EXECUTE on the served models; none is granted when left out."""
+    """Principal that gets EXECUTE on the served models; none is granted when left out. Where a `ModelRegistration` owns
+    the grants of a model, name the principal there and not here: its list is the whole one, and would take this away.
+    """
     functions: Sequence[str] = ()
     """Unity Catalog functions that on-demand features of the models call; `run_as` gets EXECUTE on them."""
     timeout: str = "45m"

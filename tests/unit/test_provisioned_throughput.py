@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from components.ai_gateway import InferenceTableArgs
+from components.ai_gateway import AiGatewayArgs, GuardrailArgs, InferenceTableArgs, RateLimitArgs
 from components.provisioned_throughput import (
     ModelUnitsArgs,
     ProvisionedThroughputEndpoint,
@@ -75,3 +75,34 @@ def test_a_broken_rule_is_refused_before_anything_is_registered(build: Any, mess
             ProvisionedThroughputEndpoint("llama", build())
 
     assert record(broken).resources == []
+
+
+def test_limits_and_guardrails_of_a_language_model_are_sent() -> None:
+    gateway = AiGatewayArgs(
+        rate_limits=[RateLimitArgs(tokens=1000, key="user")],
+        input_guardrails=GuardrailArgs(pii="BLOCK"),
+        output_guardrails=GuardrailArgs(pii="MASK", safety=True),
+    )
+    made = record(lambda: ProvisionedThroughputEndpoint("llama", args(gateway=gateway)).endpoint.id)
+    sent = made.one(":ModelServingProvisionedThroughput")["aiGateway"]
+    assert sent["rateLimits"] == [{"renewalPeriod": "minute", "tokens": 1000, "key": "user"}]
+    assert sent["guardrails"] == {
+        "input": {"pii": {"behavior": "BLOCK"}, "safety": False},
+        "output": {"pii": {"behavior": "MASK"}, "safety": True},
+    }
+
+
+def test_fallback_is_refused_before_anything_is_registered() -> None:
+    def broken() -> None:
+        with pytest.raises(ValueError, match="fallback goes between external models"):
+            ProvisionedThroughputEndpoint("llama", args(gateway=AiGatewayArgs(fallback=True)))
+
+    assert record(broken).resources == []
+
+
+def test_who_is_notified_is_kept_in_step_by_its_own_resource() -> None:
+    changes: dict[str, Any] = {"notify_on_failure": ["ml@example.com"], "budget_policy_id": "policy"}
+    made = record(lambda: ProvisionedThroughputEndpoint("llama", args(**changes)).endpoint.id)
+    assert made.one(":ModelServingProvisionedThroughput")["budgetPolicyId"] == "policy"
+    settings = made.one(":EndpointSettings")
+    assert (settings["endpoint_name"], settings["on_update_failure"]) == ("llama", ["ml@example.com"])
