@@ -58,7 +58,7 @@ def main(arguments: Sequence[str] | None = None, *, headers: Authorization | Non
     try:
         with PredictionClient(outputs.endpoint_url, signed) as client:
             print(ask(client, options.question))
-    except PredictionError as error:
+    except (PredictionError, CredentialsError) as error:
         print(f"error: {error}", file=sys.stderr)
         return FAILED
     return DONE

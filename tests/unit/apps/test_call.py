@@ -136,6 +136,24 @@ def test_a_token_that_is_long_in_coming_counts_against_the_deadline(server: Serv
         ask(server.url, is_async=is_async, headers=slow, deadline_seconds=0.2)
 
 
+@BOTH
+def test_every_attempt_asks_for_a_token_because_it_may_have_been_renewed(is_async: bool) -> None:
+    tokens, seen = iter(("old", "new")), []
+
+    def respond(request: httpx.Request) -> httpx.Response:
+        seen.append(request.headers["authorization"])
+        return httpx.Response(503 if len(seen) == 1 else 200, json={"predictions": [1]})
+
+    got = ask(
+        URL,
+        is_async=is_async,
+        headers=lambda: {"Authorization": f"Bearer {next(tokens)}"},
+        transport=httpx.MockTransport(respond),
+        retries=RetryPolicy(base_seconds=0.0),
+    )
+    assert (got.attempts, seen) == (2, ["Bearer old", "Bearer new"])
+
+
 def test_calls_of_one_client_share_a_connection(server: Server) -> None:
     with PredictionClient(server.url, dict) as client:
         for _ in range(5):

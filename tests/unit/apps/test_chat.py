@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from apps.chat.__main__ import DONE, FAILED, REFUSED, main
+from apps.client import CredentialsError
 
 ANSWER = {"answer": "A unified governance solution.", "sources": ["doc1.pdf", "doc2.pdf"]}
 
@@ -73,6 +74,17 @@ def test_what_is_no_answer_ends_in_an_error(
     assert main(["Why?", "--outputs", str(outputs)], headers=dict) == FAILED
     said = capsys.readouterr()
     assert (said.out, "error: " in said.err) == ("", True)
+
+
+def test_a_token_that_is_not_renewed_ends_in_an_error(
+    endpoint: Endpoint, outputs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def expired() -> dict[str, str]:
+        raise CredentialsError("the workspace gives no token")
+
+    assert main(["Why?", "--outputs", str(outputs)], headers=expired) == FAILED
+    assert "gives no token" in capsys.readouterr().err
+    assert endpoint.asked == []
 
 
 def test_without_a_stack_nothing_is_asked(

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from apps.client import FareRequest, rounded_dropoff_datetime, rounded_pickup_datetime
+from apps.client.requests import encode
 from pipelines.taxi import keys
+from workspace.feature_store.keys import normalise
 
 MOMENTS = st.datetimes(
     datetime(1990, 1, 1),
@@ -30,6 +34,23 @@ RIDE: dict[str, Any] = {
 def test_keys_are_rounded_as_the_pipeline_rounds_them(moment: datetime) -> None:
     assert rounded_pickup_datetime(moment) == keys.rounded_pickup_datetime(moment)
     assert rounded_dropoff_datetime(moment) == keys.rounded_dropoff_datetime(moment)
+
+
+@given(MOMENTS, st.integers(0, 99_999), st.integers(0, 3))
+def test_what_is_sent_is_the_key_that_the_feature_tables_hold(moment: datetime, zip_code: int, zeros: int) -> None:
+    text_of_zip = str(zip_code).zfill(min(5, len(str(zip_code)) + zeros))
+    ride = FareRequest(**{**RIDE, "pickup_zip": text_of_zip, "pickup": moment, "dropoff": moment})
+    (sent,) = json.loads(encode([ride.record()]))["dataframe_records"]
+    for column, expected in (
+        ("rounded_pickup_datetime", keys.rounded_pickup_datetime(moment)),
+        ("rounded_dropoff_datetime", keys.rounded_dropoff_datetime(moment)),
+    ):
+        # A signature's datetime column, which is what a model's inputs are made into first, and the key under it.
+        arrived = pd.to_datetime(pd.Series([sent[column]])).iloc[0]
+        assert arrived.tz_localize("UTC") == expected
+        for form in (sent[column], arrived):
+            assert normalise(column, "timestamp", form) == normalise(column, "timestamp", expected)
+    assert normalise("pickup_zip", "int", sent["pickup_zip"]) == zip_code
 
 
 def test_a_record_has_keys_and_the_distance_and_no_feature() -> None:
