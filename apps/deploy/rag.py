@@ -73,6 +73,8 @@ def deploy_rag_model(
     verb = "is updated" if action == "updated" else "is created"
     tell(f"endpoint {endpoint_name} {verb}: {uri}, {workload_size}, stack {project.stack}")
     outputs = project.up_with(uri.model, str(model_version), tell, workloadSize=workload_size)
+    if outputs is None and action == "updated":
+        tell(f"where stack {project.stack} has not made {endpoint_name} itself, take it over first: docs/adoption.md")
     answered = outputs is not None and _answers(project, str(outputs["endpointUrl"]), tell)
     result = RagResult(endpoint_name, action, "success" if answered else "failed", model_version)
     tell(f"endpoint {endpoint_name} {action}, version {model_version}: {result.status}")

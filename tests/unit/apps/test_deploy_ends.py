@@ -15,7 +15,7 @@ from pulumi import automation
 
 from apps.deploy.__main__ import FAILED, INTERRUPTED, REFUSED, main
 from apps.deploy.project import ROOT, DeployError, DeployProject
-from apps.deploy.rag import PROJECT
+from apps.deploy.rag import PROJECT, deploy_rag_model
 from apps.deploy.signals import finishing
 
 
@@ -85,6 +85,19 @@ def test_the_stack_file_keeps_the_version_only_where_it_was_deployed(
     assert stack.ups == 1
     assert (file.read_bytes() == before) == (not is_kept)
     assert any("is as it was" in line for line in said) == (not is_kept)
+
+
+@pytest.mark.parametrize("exists", [True, False])
+def test_a_failed_update_of_an_endpoint_that_somebody_else_made_names_the_way(
+    exists: bool, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stack = Stack(folder / "Pulumi.prod.yaml", raising(failed("the endpoint exists already")))
+    monkeypatch.setattr(DeployProject, "opened", lambda _: stack)
+    monkeypatch.setattr(DeployProject, "endpoint_exists", lambda _: exists)
+    said: list[str] = []
+    result = deploy_rag_model("a.b.c", 4, "rag-chatbot-production", folder=folder, tell=said.append)
+    assert (result.action, result.status) == ("updated" if exists else "created", "failed")
+    assert any("docs/adoption.md" in line for line in said) == exists
 
 
 def test_a_file_that_was_written_by_half_is_put_back(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
