@@ -149,10 +149,14 @@ class WorkflowJob(pulumi.ComponentResource):
         _check(args, local)
         super().__init__("databricks-serving:index:WorkflowJob", name, None, opts)
         child = child_options(self, opts, has_main=True)
-        self.files = {
-            key: _file(f"{name}-{key}", f"{args.folder}/{args.name}/{source.name}", source, child)
-            for key, source in sorted(local.items())
-        }
+        self.files = {}
+        at: dict[Path, databricks.Notebook | databricks.WorkspaceFile] = {}
+        for key, source in sorted(local.items()):
+            # Tasks of one file share it: two resources of one path would take it from each other.
+            place = source.resolve()
+            if place not in at:
+                at[place] = _file(f"{name}-{key}", f"{args.folder}/{args.name}/{source.name}", source, child)
+            self.files[key] = at[place]
         self.job = databricks.Job(
             name,
             name=args.name,
@@ -265,7 +269,7 @@ def _check(args: WorkflowJobArgs, local: Mapping[str, Path]) -> None:
     places: dict[str, str] = {}
     for key, source in sorted(local.items()):
         other = places.setdefault(source.name, key)
-        if other != key:
+        if local[other].resolve() != source.resolve():
             raise JobError(
                 f"job {args.name}: tasks {other} and {key} come from files called {source.name}, which go to one "
                 "place in the workspace; rename one of them, or put it there yourself and give its path"

@@ -230,3 +230,15 @@ def test_two_files_of_one_name_that_would_go_to_one_place_are_refused(tmp_path: 
             WorkflowJob("one", job(name="one", tasks=tasks, folder="/Shared/jobs"))
 
     assert record(broken).resources == []
+
+
+def test_tasks_of_one_file_share_it(files: Path) -> None:
+    tasks = [
+        TaskArgs(key=key, work=NotebookTaskArgs(source=files / "Features.py", parameters={"zip": key}))
+        for key in ("pickup", "dropoff")
+    ]
+    made = record(lambda: WorkflowJob("one", job(name="one", tasks=tasks, folder="/Shared/jobs")).job_id)
+    (notebook,) = [one for one in made.resources if one.typ.endswith(":Notebook")]
+    assert notebook.name == "one-dropoff"
+    paths = {task["notebookTask"]["notebookPath"] for task in made.one(":Job")["tasks"]}
+    assert paths == {"/Shared/jobs/one/Features"}
