@@ -22,7 +22,7 @@ VERSION = {"version": 18, "status": "READY"}
 
 
 def answers(stack: str) -> dict[str, Any]:
-    """What a stack of the file finds: version 18 that passed validation, and both feature tables with their keys."""
+    """What a stack of the file finds: version 18 that passed validation, both feature tables with keys, a baseline."""
     settings = yaml.safe_load((EXAMPLE / f"Pulumi.{stack}.yaml").read_text())["config"][KEY]
     place = f"{settings['catalog']}.{settings['schema']}"
     name = settings["model"].get("name", f"{place}.dev_mlops_stacks_gcp_fs_model")
@@ -32,7 +32,9 @@ def answers(stack: str) -> dict[str, Any]:
         {"key": "approved_by", "value": "ann@example.com"},
         {"key": "required_inputs", "value": "pickup_datetime"},
     ]
+    baseline = settings["monitor"]["baselineTable"]
     known: dict[str, Any] = {
+        f"{CATALOG}/tables/{baseline}": {"full_name": baseline},
         model: {"full_name": name, "aliases": [], "comment": "Fares."},
         f"{model}/versions": {"model_versions": [VERSION]},
         f"{model}/versions/18": VERSION,

@@ -19,13 +19,15 @@ PROVIDER = Path(__file__).with_name("accepting_provider.py")
 
 
 def answers(stack: str) -> dict[str, Any]:
-    """What the workspace has: a READY version of the model, and the feature tables as the stack file wants them."""
+    """What the workspace has: a READY version, the feature tables as the stack file wants them, and the baseline."""
     serving = yaml.safe_load((PROJECT / f"Pulumi.{stack}.yaml").read_text())["config"]["taxi-serving:serving"]
     number = int(serving["model"]["aliases"]["champion"])
     version = {"version": number, "status": "READY"}
     catalog = "/api/2.1/unity-catalog"
     model = f"{catalog}/models/{serving['model']['name']}"
+    baseline = serving["monitor"]["baselineTable"]
     found: dict[str, Any] = {
+        f"{catalog}/tables/{baseline}": {"full_name": baseline},
         model: {"full_name": serving["model"]["name"], "aliases": [], "comment": "Fares of taxi trips."},
         f"{model}/versions": {"model_versions": [version]},
         f"{model}/versions/{number}": version,

@@ -31,13 +31,15 @@ ADVISED = {
 
 
 def answers(stack: str, kind: str) -> dict[str, Any]:
-    """What the workspace has: a READY version of the model for that kind of store, and the feature table."""
+    """What the workspace has: a READY version of the model for that kind of store, the feature table, the baseline."""
     serving = yaml.safe_load((EXAMPLE / f"Pulumi.{stack}.yaml").read_text())["config"][SECTION]
     model, number = serving["model"]["name"], int(serving["model"]["aliases"]["production"])
     version = {"version": number, "status": "READY"}
     table = f"{serving['catalog']}.{serving['schema']}.online_feature_table"
     catalog = "/api/2.1/unity-catalog"
+    baseline = serving["monitor"]["baselineTable"]
     return {
+        f"{catalog}/tables/{baseline}": {"full_name": baseline},
         f"{catalog}/models/{model}": {"full_name": model, "aliases": [], "comment": "Who survived."},
         f"{catalog}/models/{model}/versions": {"model_versions": [version]},
         f"{catalog}/models/{model}/versions/{number}": version,
