@@ -56,6 +56,15 @@ def test_a_stack_that_pins_no_workspace_is_refused() -> None:
         loaded({SERVING: json.dumps(stack_values())})
 
 
+def test_a_stack_of_another_name_says_which_environment_it_is_like(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pulumi, "get_stack", lambda: "dev")
+    values = {name: value for name, value in stack_values().items() if name != "environment"}
+    with pytest.raises(pulumi.RunError, match="stack 'dev' names no known environment: add `environment` to"):
+        loaded({SERVING: json.dumps(values), **HOST})
+    like_staging = loaded({SERVING: json.dumps({**values, "environment": "staging"}), **HOST})
+    assert (like_staging.environment, like_staging.scale_to_zero) == ("staging", True)
+
+
 def local_values() -> str:
     return json.dumps({**stack_values(), "environment": "local"})
 

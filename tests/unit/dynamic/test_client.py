@@ -62,6 +62,7 @@ def test_nobody_listening_is_told_with_host_and_remedy() -> None:
 def test_a_host_that_says_nothing_is_given_up_within_the_deadline(
     silent_host: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    assert client.CONNECT_DEADLINE_SECONDS <= 10
     monkeypatch.setattr(client, "CONNECT_DEADLINE_SECONDS", 0.2)
     with pytest.raises(WorkspaceUnreachableError, match=silent_host):
         workspace_client({"databricks:host": silent_host, "databricks:token": "t"})
