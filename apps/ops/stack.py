@@ -124,7 +124,8 @@ def connect(host: str | None) -> WorkspaceClient:
         config = Config(host=host, retry_timeout_seconds=5, http_timeout_seconds=5)
     except ValueError as error:
         reason = str(error).partition(" Config: ")[0]
-        raise OpsError(f"no usable credentials for {where or 'a workspace'}: {reason}") from None
+        fix = "set DATABRICKS_HOST and DATABRICKS_TOKEN, or name a profile (DATABRICKS_CONFIG_PROFILE)"
+        raise OpsError(f"no usable credentials for {where or 'a workspace'}: {reason.rstrip('.')}; {fix}") from None
     config.retry_timeout_seconds, config.http_timeout_seconds = RETRY_SECONDS, HTTP_SECONDS
     return WorkspaceClient(config=config)
 
