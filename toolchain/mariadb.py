@@ -10,6 +10,7 @@ import os
 import pwd
 import shutil
 import signal
+import socket
 import subprocess
 import time
 from collections.abc import Sequence
@@ -65,7 +66,8 @@ class MariaDb:
         Returns whether it was started.
 
         Raises:
-            ToolchainError: MariaDB is not installed, or the server does not start; the end of its log is in the text.
+            ToolchainError: MariaDB is not installed, the port is another's, or the server does not start; the end of its
+                log is in the text.
         """
         running = self.pid
         if running is not None:
@@ -73,6 +75,7 @@ class MariaDb:
                 return False
             self.stop()
         server = _program("mariadbd")
+        self._require_port()
         self.folder.mkdir(parents=True, exist_ok=True)
         user = _server_user(self.folder)
         if not (self.data / "mysql").is_dir():
@@ -127,6 +130,18 @@ class MariaDb:
             words = [line for line in done.stderr.splitlines() if line.startswith("ERROR")]
             raise ToolchainError(f"the database server refused its set-up: {' '.join(words) or 'it does not say why'}")
         return done.stdout
+
+    def _require_port(self) -> None:
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((ADDRESS, self.port))
+            except OSError as error:
+                raise ToolchainError(
+                    f"the database cannot have port {self.port} on {ADDRESS}, which is mysql.port of the stack file: "
+                    f"{error.strerror}. If another clone's database has it, stop that one (make down PROJECT=... STOP=1 "
+                    "there); otherwise write a free port into the stack file"
+                ) from None
 
     def _answers(self) -> bool:
         return self._client("--batch", text="SELECT 1;").returncode == 0

@@ -113,11 +113,19 @@ def _place(stack_file: Path) -> tuple[str, str]:
     """Catalog and schema of a stack, from the only object in its file that has both."""
     try:
         content: Any = yaml.safe_load(stack_file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ToolchainError(
+            f"{stack_file} cannot be read ({error.strerror}); the pipeline writes where it says. Bring it back, for "
+            "example with `git restore`."
+        ) from error
+    except yaml.YAMLError as error:
+        raise ToolchainError(f"{stack_file} is no YAML; correct it: {error}") from error
+    try:
         settings = [value for value in content["config"].values() if isinstance(value, dict)]
         ((catalog, schema),) = [
             (one["catalog"], one["schema"]) for one in settings if "catalog" in one and "schema" in one
         ]
-    except (OSError, yaml.YAMLError, KeyError, TypeError, AttributeError, ValueError) as error:
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise ToolchainError(
             f"{stack_file} does not say where the pipeline writes ({type(error).__name__}: {error}). "
             "Put catalog and schema under config, in the object <project>:serving."
@@ -126,7 +134,7 @@ def _place(stack_file: Path) -> tuple[str, str]:
 
 
 def _examples(layout: Layout) -> list[str]:
-    return sorted(file.parent.name for file in (layout.root / EXAMPLES).glob("*/Pulumi.yaml"))
+    return sorted(file.parent.name.replace("_", "-") for file in (layout.root / EXAMPLES).glob("*/Pulumi.yaml"))
 
 
 def has_resources(state_file: Path) -> bool:

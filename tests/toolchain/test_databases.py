@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import stat
 from pathlib import Path
 
@@ -68,6 +69,18 @@ def test_a_machine_without_mariadb_is_told_the_package(monkeypatch: pytest.Monke
     monkeypatch.setattr("shutil.which", lambda name, path=None: None)
     with pytest.raises(ToolchainError, match="apt-get install mariadb-server"):
         require_installed()
+
+
+def test_a_port_that_another_program_has_is_said_before_anything_is_made(tmp_path: Path) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        with pytest.raises(
+            ToolchainError, match=rf"cannot have port {port} .* is mysql\.port of the stack file: Address"
+        ):
+            MariaDb(tmp_path / "mysql", port).start()
+    assert not (tmp_path / "mysql").exists()
 
 
 def test_the_server_is_private_and_starting_it_twice_is_starting_it_once(database: Database) -> None:

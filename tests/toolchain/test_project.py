@@ -104,11 +104,26 @@ def test_a_folder_that_only_has_the_name_of_a_pipeline_has_none(tmp_path: Path) 
 
 @pytest.mark.parametrize(
     "text",
-    [None, "", "config: {}", "config: {a: {catalog: c}}", "config: [", PLACE + "  y:z: {catalog: d, schema: e}\n"],
+    ["", "config: {}", "config: {a: {catalog: c}}", PLACE + "  y:z: {catalog: d, schema: e}\n"],
 )
-def test_a_stack_file_that_names_no_place_is_refused_before_anything_runs(tmp_path: Path, text: str | None) -> None:
-    layout = clone(tmp_path, **({} if text is None else {"two_words": text}))
+def test_a_stack_file_that_names_no_place_is_refused_before_anything_runs(tmp_path: Path, text: str) -> None:
+    layout = clone(tmp_path, two_words=text)
     with pytest.raises(ToolchainError, match=r"(?s)Pulumi\.local\.yaml does not say where .*catalog and schema"):
+        pipeline_of(layout, find_project(layout, "two-words"), "local")
+
+
+@pytest.mark.parametrize(
+    ("files", "says"),
+    [
+        ({}, r"Pulumi\.local\.yaml cannot be read \(No such file"),
+        ({"two_words": "config: ["}, r"Pulumi\.local\.yaml is no YAML; correct it: while parsing"),
+    ],
+)
+def test_a_stack_file_that_is_not_there_or_no_yaml_is_told_as_that(
+    tmp_path: Path, files: dict[str, str], says: str
+) -> None:
+    layout = clone(tmp_path, **files)
+    with pytest.raises(ToolchainError, match=says):
         pipeline_of(layout, find_project(layout, "two-words"), "local")
 
 
