@@ -180,6 +180,8 @@ def test_sixty_days_without_drift_set_nothing_going(deployed: Deployed) -> None:
     assert {one["outcome"] for one in decisions} <= {"no data", "no violation"}
     assert [one["outcome"] for one in decisions].count("no data") <= 1
     assert all(not one["retrain"] and one["all_violations_count"] == 0 for one in decisions)
+    # Each by a run of its own, which the journal knows.
+    assert len({one["run_id"] for one in decisions} - {None}) == len(decisions)
     # It was looked at something: in the end the table and four or more slices, seven days of them.
     assert decisions[-1]["windows"] >= 7 * 5
     assert (deployed.aliases(), _versions(deployed)) == (before, versions)
