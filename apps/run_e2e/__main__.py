@@ -1,6 +1,7 @@
 """`python -m apps.run_e2e`: status lines on stderr, the result as one line of JSON on stdout.
 
-Exit code 0: done. 1: a phase was tried and failed, and is named. 2: nothing was tried, and stderr says why.
+Exit code 0: done. 1: a phase was tried and failed, and is named. 2: nothing was tried, and stderr says why. 130:
+interrupted; what runs in the workspace goes on there.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from apps.run_e2e.driver import run
 from apps.run_e2e.phases import Options, plan_of
 
 PROJECT = ROOT / "examples" / "taxi_e2e"
-DONE, FAILED, REFUSED = 0, 1, 2
+DONE, FAILED, REFUSED, INTERRUPTED = 0, 1, 2, 130
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -41,6 +42,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except DeployError as error:
         print(f"apps.run_e2e: {error}", file=sys.stderr)
         return REFUSED
+    except KeyboardInterrupt:
+        print("apps.run_e2e: interrupted; the same call goes on from what is there", file=sys.stderr)
+        return INTERRUPTED
     except (DatabricksError, ValueError) as error:
         # The SDK has no class of its own for missing or wrong credentials.
         print(f"apps.run_e2e: the workspace cannot be asked: {error}", file=sys.stderr)
@@ -59,7 +63,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m apps.run_e2e",
         description="Features, training, deployment and validation of the end-to-end taxi workflow. With no option "
         'everything runs: recommended the first time. The engine comes from the shell: eval "$(make -s env)".',
-        epilog="Exit code 0: done; 1: a phase failed and is named; 2: nothing was tried.",
+        epilog="Exit code 0: done; 1: a phase failed and is named; 2: nothing was tried; 130: interrupted.",
         allow_abbrev=False,
     )
     parser.add_argument("--skip-features", action="store_true", help="features exist: only look at them")

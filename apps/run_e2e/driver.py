@@ -107,16 +107,18 @@ class _Run:
         file = self.project.folder / f"Pulumi.{self.project.stack}.yaml"
         before, target = file.read_bytes(), target_of(self.project)
         put_back = self._write({} if target.follows_training else self._serving_settings(target))
+        is_served = False
         try:
             if file.read_bytes() == before and self._serves_it():
                 self.tell("the stack file says so already: what was brought up above stands")
             else:
                 self._up()
             self._require_served()
-        except PhaseError:
-            put_back()
-            self.tell(self._what_next(target))
-            raise
+            is_served = True
+        finally:  # a failure, a stack that is locked, an interrupt
+            if not is_served:
+                put_back()
+                self.tell(self._what_next(target))
         self.version = str(self.outputs["resolvedVersion"])
         smoke = self.outputs["smokeResult"]
         return f"version {self.version} on {self.outputs['endpointName']}, smoke queries {smoke['status']}"

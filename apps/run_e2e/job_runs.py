@@ -32,6 +32,17 @@ def run_job(client: WorkspaceClient, job_id: str, what: str, parameters: Mapping
     """
     started = client.jobs.run_now(int(job_id), job_parameters=dict(parameters)).run_id
     tell(f"{what}: run {started} of job {job_id}")
+    try:
+        run = _to_its_end(client, started, what, tell)
+    except KeyboardInterrupt:
+        tell(f"{what}: run {started} goes on by itself; `databricks jobs cancel-run {started}` ends it")
+        raise
+    if run.state is None or run.state.result_state is not RunResultState.SUCCESS:
+        raise PhaseError(f"{what}: run {started} failed: {_reason(client, run)}")
+    return run
+
+
+def _to_its_end(client: WorkspaceClient, started: int, what: str, tell: Say) -> Run:
     deadline, pause = time.monotonic() + RUN_SECONDS, _FIRST_LOOK_SECONDS
     told: dict[str, str] = {}
     while True:
@@ -41,14 +52,11 @@ def run_job(client: WorkspaceClient, job_id: str, what: str, parameters: Mapping
                 told[task.task_key] = word
                 tell(f"{what}: {task.task_key} {word}")
         if run.state is not None and run.state.life_cycle_state in _OVER:
-            break
+            return run
         if time.monotonic() > deadline:
             raise PhaseError(f"{what}: run {started} is not over after {RUN_SECONDS / 3_600:g} hours; look at it")
         time.sleep(pause)
         pause = min(pause * 1.5, _LONGEST_SECONDS)
-    if run.state.result_state is not RunResultState.SUCCESS:
-        raise PhaseError(f"{what}: run {started} failed: {_reason(client, run)}")
-    return run
 
 
 def reference_value(run: Run, task_key: str, parameter: str) -> str:

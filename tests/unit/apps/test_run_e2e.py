@@ -280,17 +280,28 @@ def test_a_failing_validation_stops_before_the_deployment_with_its_phase_and_wor
     assert said(folder)["stage"] == "jobs"
 
 
-def test_a_failed_deployment_puts_the_stack_file_back(folder: Path) -> None:
+@pytest.mark.parametrize("error", [None, DeployError("stack staging is locked"), KeyboardInterrupt()])
+def test_a_deployment_that_ends_without_success_puts_the_stack_file_back(
+    error: BaseException | None, folder: Path
+) -> None:
     project = FakeProject.of(folder, known={"jobIds": JOB_IDS})
     project.made.trained = "19"
     before = (folder / "Pulumi.staging.yaml").read_bytes()
     first_up = project.up
 
     def fails_with_19(tell: Any = None, *, only: Any = None) -> Mapping[str, Any] | None:
-        return None if target_of(project).version == "19" else first_up(tell)
+        if target_of(project).version != "19":
+            return first_up(tell)
+        if error is not None:
+            raise error
+        return None
 
     object.__setattr__(project, "up", fails_with_19)
-    assert drive(project).failed_phase == "deployment"
+    if isinstance(error, KeyboardInterrupt):
+        with pytest.raises(KeyboardInterrupt):
+            drive(project)
+    else:
+        assert drive(project).failed_phase == "deployment"
     assert (folder / "Pulumi.staging.yaml").read_bytes() == before
 
 
@@ -534,3 +545,21 @@ def test_a_payload_that_holds_no_records_is_refused_before_anything_is_tried(fol
     with pytest.raises(DeployError, match="has no dataframe_records"):
         drive(project)
     assert project.log == []
+
+
+def test_an_interrupt_names_the_run_that_goes_on_and_is_no_failure(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    project = FakeProject.of(folder, known={"jobIds": JOB_IDS})
+
+    def interrupted(_: int) -> Run:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(project.made, "get_run", interrupted)
+    monkeypatch.setattr(DeployProject, "open", lambda *_: project)
+    monkeypatch.setattr("apps.run_e2e.__main__._require_engine", lambda: None)
+    assert main(["--stack", "staging", "--folder", str(folder)]) == 130
+    told = capsys.readouterr()
+    assert "features: run 1 goes on by itself; `databricks jobs cancel-run 1` ends it" in told.err
+    assert "interrupted" in told.err
+    assert told.out == ""
