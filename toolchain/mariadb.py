@@ -66,8 +66,8 @@ class MariaDb:
         Returns whether it was started.
 
         Raises:
-            ToolchainError: MariaDB is not installed, the port is another's, or the server does not start; the end of its
-                log is in the text.
+            ToolchainError: MariaDB is not installed, the port is another's, or the server does not start, with the end
+                of its log.
         """
         running = self.pid
         if running is not None:
@@ -139,8 +139,8 @@ class MariaDb:
             except OSError as error:
                 raise ToolchainError(
                     f"the database cannot have port {self.port} on {ADDRESS}, which is mysql.port of the stack file: "
-                    f"{error.strerror}. If another clone's database has it, stop that one (make down PROJECT=... STOP=1 "
-                    "there); otherwise write a free port into the stack file"
+                    f"{error.strerror}. If another clone's database has it, stop that one (make down PROJECT=... "
+                    "STOP=1 there); otherwise write a free port into the stack file"
                 ) from None
 
     def _answers(self) -> bool:

@@ -76,9 +76,7 @@ def test_a_port_that_another_program_has_is_said_before_anything_is_made(tmp_pat
         other.bind(("127.0.0.1", 0))
         other.listen()
         port = other.getsockname()[1]
-        with pytest.raises(
-            ToolchainError, match=rf"cannot have port {port} .* is mysql\.port of the stack file: Address"
-        ):
+        with pytest.raises(ToolchainError, match=rf"cannot have port {port} .* mysql\.port of the stack file: Address"):
             MariaDb(tmp_path / "mysql", port).start()
     assert not (tmp_path / "mysql").exists()
 
