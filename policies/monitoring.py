@@ -82,7 +82,8 @@ def _watched(stack: Stack) -> Iterator[tuple[Subject, str]]:
     for endpoint in stack.of(*ENDPOINTS):
         prefix = _prefix(endpoint) or endpoint.shown.replace("-", "_")
         about = [one for one in alerts if _is_about(one, endpoint, prefix)]
-        missing = [] if any(_watches(one, endpoint, prefix) for one in monitors) else ["a monitor"]
+        watched = not stack.option("monitor") or any(_watches(one, endpoint, prefix) for one in monitors)
+        missing = [] if watched else ["a monitor"]
         missing += [
             f"an alert on {what}"
             for what, column in (("availability", AVAILABILITY), ("latency", LATENCY))
@@ -126,6 +127,14 @@ endpoint_is_watched = StackRule(
     prod=MANDATORY,
     severity=HIGH,
     source=sources.ALERTS,
+    options={
+        "monitor": {
+            "type": "boolean",
+            "description": "Whether a monitor is needed beside the alerts; false is for chatbots, whose answers are "
+            "free text: no distribution to watch, and alerts on errors, latency and tokens.",
+            "default": True,
+        }
+    },
     check=_watched,
 )
 
