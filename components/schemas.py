@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from .config import StackConfig
+from .config import PlaceConfig, StackConfig
 from .config.external_store import ExternalStoreConfig
 from .outputs import outputs_schema
 
@@ -21,15 +22,25 @@ STACK_OUTPUTS = "stack-outputs.schema.json"
 EXTERNAL_STORE = "external-store.schema.json"
 
 
-def stack_file_schema() -> dict[str, Any]:
-    """The schema of `Pulumi.<stack>.yaml`: of any project, with this project's object under `<project>:serving`.
+def stack_file_schema(*schemas: type[PlaceConfig], elsewhere: Sequence[str] = ()) -> dict[str, Any]:
+    """The schema of `Pulumi.<stack>.yaml`: of any project, with the project's object under `<project>:serving`.
 
     Rules across fields are the program's; a schema cannot say them.
+
+    Args:
+        schemas: of the project's stack files, one of which a file keeps; this project's when none is given.
+        elsewhere: sections whose required keys another file may bring.
     """
-    serving = StackConfig.model_json_schema(by_alias=True, ref_template="#/$defs/{model}")
-    definitions = serving.pop("$defs", {})
-    # The stack's name stands in for it.
-    serving["required"] = [name for name in serving.get("required", []) if name != "environment"]
+    definitions: dict[str, Any] = {}
+    for one in schemas or (StackConfig,):
+        serving = one.model_json_schema(by_alias=True, ref_template="#/$defs/{model}")
+        definitions |= serving.pop("$defs", {})
+        # The stack's name stands in for it.
+        serving["required"] = [name for name in serving.get("required", []) if name != "environment"]
+        definitions[one.__name__] = serving
+    for name in elsewhere:
+        definitions[name].pop("required", None)
+    sections = [{"$ref": f"#/$defs/{one.__name__}"} for one in schemas or (StackConfig,)]
     return {
         "$schema": DRAFT,
         "title": "Stack file of a serving stack",
@@ -38,10 +49,10 @@ def stack_file_schema() -> dict[str, Any]:
             "config": {
                 "type": "object",
                 "properties": {"databricks:host": {"type": "string", "description": "The workspace; pinned."}},
-                "patternProperties": {"^[^:]+:serving$": {"$ref": "#/$defs/StackConfig"}},
+                "patternProperties": {"^[^:]+:serving$": sections[0] if len(sections) == 1 else {"anyOf": sections}},
             }
         },
-        "$defs": {**definitions, "StackConfig": serving},
+        "$defs": definitions,
     }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 from pydantic.alias_generators import to_camel
 
 from ..checks import check_cron
@@ -35,7 +35,10 @@ def _cron(value: str) -> str:
     return check_cron("", value)
 
 
-Version = Annotated[str, BeforeValidator(_version)]
+# An editor takes what the program takes: 15 and "15".
+Version = Annotated[
+    str, BeforeValidator(_version), WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "integer", "minimum": 1}]})
+]
 Filled = Annotated[str, AfterValidator(_filled)]
 Catalog = Annotated[str, AfterValidator(_identifier("catalog"))]
 Schema = Annotated[str, AfterValidator(_identifier("schema"))]
