@@ -1,4 +1,4 @@
-"""What monitors measured, beside the limits of alerts: drift by column, windows beyond a limit, and what was decided.
+"""What monitors measured, beside the limits of alerts: drift by column, what alerts found, and what was decided.
 
 Metric tables are read by SQL, as a client would. A monitor's numbers change with its refreshes only, so they are kept
 until the next one.
@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from workspace.console.reading import Rows, Workspace
+from workspace.console.sections.judged import Judged, judged
 from workspace.console.sections.monitors import Monitor, TableNames, monitors
 from workspace.console.sparkline import Sparkline, sparkline
 from workspace.errors import ApiError
@@ -37,11 +38,6 @@ class Column:
         return self.values[-1][1]
 
     @property
-    def beyond(self) -> list[str]:
-        """The windows in which it is above its limit."""
-        return [window for window, value in self.values if self.limit is not None and value > self.limit]
-
-    @property
     def line(self) -> Sparkline:
         return sparkline([value for _, value in self.values], self.limit)
 
@@ -54,15 +50,13 @@ class Watched:
     columns: Sequence[Column]
     reason: str
     """Why there are no columns."""
+    judged: Sequence[Judged] = ()
+    """What alerts on it have found."""
 
     @property
-    def violations(self) -> list[tuple[str, list[str]]]:
-        """The windows with something beyond its limit, the newest first, each with the columns."""
-        found: dict[str, list[str]] = {}
-        for column in self.columns:
-            for window in column.beyond:
-                found.setdefault(window, []).append(column.name)
-        return sorted(found.items(), reverse=True)
+    def violations(self) -> list[str]:
+        """The windows with something beyond the limit of an alert, the newest first."""
+        return sorted({window for one in self.judged for window in one.beyond_windows}, reverse=True)
 
 
 @dataclass(frozen=True)
@@ -99,12 +93,14 @@ class DriftReader:
         return Drift(tables, await _decisions(workspace), sum(len(one.violations) for one in tables))
 
     async def _table(self, workspace: Workspace, monitor: Monitor, alerts: Iterable[Json]) -> Watched:
+        known = list(alerts)
         try:
             rows = await self._rows(workspace, monitor)
         except ApiError as error:
             return Watched(monitor.table, [], error.message)
-        columns = list(_columns(rows, monitor.drift_table, alerts))
-        return Watched(monitor.table, columns, "" if columns else "no window has another one before it yet")
+        columns = list(_columns(rows, monitor.drift_table, known))
+        reason = "" if columns else "no window has another one before it yet"
+        return Watched(monitor.table, columns, reason, await judged(workspace, known, monitor.drift_table))
 
     async def _rows(self, workspace: Workspace, monitor: Monitor) -> Rows:
         refresh = monitor.last.id if monitor.last is not None and monitor.last.state == "SUCCESS" else 0
