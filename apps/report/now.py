@@ -11,7 +11,7 @@ from apps.report.facts import Facts
 from apps.report.limits import Alert
 from apps.report.monitor_sections import beyond
 from apps.report.sections import at, day, instant, number
-from apps.report.source import Row
+from apps.report.source import UNREADABLE, Row
 
 # The job decides every night; somebody has paused it, or it fails, when nothing was decided for longer.
 SILENCE = timedelta(hours=36)
@@ -160,15 +160,21 @@ def _challenger(facts: Facts) -> Iterator[Note]:
 
 
 def _unseen(facts: Facts) -> Iterator[Note]:
+    """What could not be read. What the stack does not have is no news."""
     missing: list[tuple[str, Any]] = [
         ("traffic", facts.traffic),
         ("the monitor", facts.monitor),
         ("alerts", facts.alerts),
         ("decisions", facts.decisions),
     ]
-    blind = [f"{what} ({reading.missing})" for what, reading in missing if not reading.value and reading.missing]
-    if blind:
-        yield Note(tone="warn", what="This report does not see everything.", why=f"No data: {'; '.join(blind)}.")
+    refused = [f"{what} ({reading.missing})" for what, reading in missing if UNREADABLE in reading.missing]
+    if refused:
+        yield Note(
+            tone="warn",
+            what="This report does not see everything.",
+            why=f"No data: {'; '.join(refused)}.",
+            do="Make it with rights to read these (docs/report.md), or look at them in the workspace.",
+        )
 
 
 def _newest(facts: Facts, event: str) -> Row | None:

@@ -27,6 +27,9 @@ _PATIENCE_SECONDS = 300.0
 _WAITING = (StatementState.PENDING, StatementState.RUNNING)
 _TEXT = 300
 
+UNREADABLE = "could not be read"
+"""In the reason of a reading that was refused, or failed."""
+
 
 @dataclass(frozen=True)
 class Reading(Generic[T]):
@@ -66,7 +69,7 @@ class Source:
         except DatabricksError as error:
             reason = short(str(error))
             self.asked.append(Asked(what, statement, 0, reason))
-            return Reading([], f"{what} could not be read: {reason}")
+            return Reading([], f"{what} {UNREADABLE}: {reason}")
         self.asked.append(Asked(what, statement, len(found)))
         return Reading(found, "" if found else f"{what}: the query gives no rows")
 
@@ -75,14 +78,14 @@ class Source:
         try:
             return Reading(ask())
         except DatabricksError as error:
-            return Reading(None, f"{what} could not be read: {short(str(error))}")
+            return Reading(None, f"{what} {UNREADABLE}: {short(str(error))}")
 
     def many(self, what: str, ask: Callable[[], Iterable[T]]) -> Reading[list[T]]:
         """The items that an API call lists; none with a reason where it is refused."""
         try:
             return Reading(list(ask()))
         except DatabricksError as error:
-            return Reading([], f"{what} could not be read: {short(str(error))}")
+            return Reading([], f"{what} {UNREADABLE}: {short(str(error))}")
 
     def _run(self, statement: str) -> list[Row]:
         api = self.client.statement_execution

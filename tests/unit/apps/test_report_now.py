@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -137,6 +138,15 @@ def test_what_holds_a_retraining_back_comes_with_the_way_out(reasons: str, words
     note = only(facts([entry("decision", "held back", reasons=reasons)]))
     assert note.tone == "warn"
     assert words in note.do
+
+
+def test_what_could_not_be_read_is_said_and_what_the_stack_does_not_have_is_not() -> None:
+    blind = replace(
+        facts(), alerts=Reading([], "alert latency could not be read: 403"), monitor=Reading(None, "no monitor")
+    )
+    note = only(blind)
+    assert (note.tone, note.why) == ("warn", "No data: alerts (alert latency could not be read: 403).")
+    assert [note.tone for note in notes(facts())] == ["good"]
 
 
 def test_no_data_is_no_all_clear() -> None:
