@@ -3,7 +3,9 @@
 Sources: Databricks' "Names" page of the SQL reference (Unity Catalog identifiers: at most 255 characters, no period,
 space, slash or control character, stored in lower case); the Model Serving API (`name` of an endpoint and of a served
 entity consists of letters, digits, dashes and underscores); MLflow 3.17 `validation.py` (aliases) and mlflow#12331
-(Unity Catalog keeps aliases in lower case, so `Champion` and `champion` are one alias).
+(Unity Catalog keeps aliases in lower case, so `Champion` and `champion` are one alias); databricks-feature-engineering
+0.18.2 `publish_table` (a copy is a table of Postgres, whose names have 63 bytes); page "Databricks Online Feature Stores"
+(a store's name: at most 63 bytes; it is a Lakebase instance, and has the characters of one).
 """
 
 from __future__ import annotations
@@ -13,12 +15,14 @@ from dataclasses import dataclass
 
 MAX_IDENTIFIER_LENGTH = 255
 MAX_ALIAS_LENGTH = 255
+MAX_ONLINE_BYTES = 63
 
 _FORBIDDEN_IN_IDENTIFIER = re.compile(r"[\x00-\x20/.\x7f]")
 _ALIAS = re.compile(r"[a-z0-9_-]+")
 _VERSION_LIKE_ALIAS = re.compile(r"v\d+")
 _SERVING_NAME = re.compile(r"[A-Za-z0-9_-]+")
 _VERSION = re.compile(r"[1-9][0-9]*")
+_STORE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,62}")
 
 
 class InvalidNameError(ValueError):
@@ -151,6 +155,37 @@ def check_version(version: str | int) -> str:
             'write digits, for example "15"; an alias is resolved to its number first',
         )
     return str(version)
+
+
+def check_online_table(text: str, *, what: str = "online_table") -> str:
+    """The three-part name of a table's online copy, if it can be one.
+
+    Args:
+        what: what the name is called in messages.
+
+    Raises:
+        InvalidNameError: it has not three parts, or one of them is longer than Postgres takes.
+    """
+    name = ThreePartName.parse(text, what=what)
+    for position, part in (("catalog", name.catalog), ("schema", name.schema), ("name", name.name)):
+        if (size := len(part.encode())) > MAX_ONLINE_BYTES:
+            fix = "name the copy itself, shorter" if position == "name" else f"publish it to another {position}"
+            raise InvalidNameError(
+                what, text, f"has a {position} of {size} bytes, and Postgres takes {MAX_ONLINE_BYTES}", fix
+            )
+    return str(name)
+
+
+def check_store_name(name: str) -> str:
+    """The name of an online store, if it is one. Raises InvalidNameError."""
+    if not _STORE_NAME.fullmatch(name):
+        raise InvalidNameError(
+            "online store name",
+            name,
+            "cannot be one",
+            f"use letters, digits and hyphens, a letter first, at most {MAX_ONLINE_BYTES}",
+        )
+    return name
 
 
 def check_endpoint_name(name: str) -> str:

@@ -14,6 +14,7 @@ import pulumi
 
 from . import databricks
 from .arguments import Arguments
+from .names import check_store_name
 from .options import main_options
 
 
@@ -22,7 +23,7 @@ class FeatureOnlineStoreArgs(Arguments):
     """What a `FeatureOnlineStore` is made of."""
 
     name: str
-    """Name of the store in the workspace. A new name is a new, empty store."""
+    """Name of the store in the workspace: letters, digits, hyphens. A new name is a new, empty store."""
     capacity: Literal["CU_1", "CU_2", "CU_4", "CU_8"] = "CU_1"
     """Compute units; changes in place."""
     read_replica_count: int = 0
@@ -35,6 +36,7 @@ class FeatureOnlineStore(pulumi.ComponentResource):
     store_name: pulumi.Output[str]
 
     def __init__(self, name: str, args: FeatureOnlineStoreArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        check_store_name(args.name)
         if args.read_replica_count < 0:
             raise ValueError(f"read_replica_count of {args.name} is {args.read_replica_count}; it cannot be negative")
         super().__init__("databricks-serving:index:FeatureOnlineStore", name, None, opts)

@@ -17,7 +17,7 @@ import pulumi
 from . import databricks
 from .arguments import Arguments
 from .dynamic import PublishedTable, PublishedTableArgs, SyncedTable, SyncedTableArgs
-from .names import ThreePartName
+from .names import ThreePartName, check_online_table
 from .options import child_options
 
 DEFAULT_SUFFIX = "_online"
@@ -72,8 +72,9 @@ class FeatureOnlineTableArgs(Arguments):
 
     @property
     def online_name(self) -> str:
-        """The copy's three-part name. Raises ValueError where it is not one."""
-        return str(ThreePartName.parse(self.online_table or f"{self.source_table}{DEFAULT_SUFFIX}"))
+        """The copy's three-part name. Raises ValueError where it is not one, or too long for Postgres."""
+        ThreePartName.parse(self.source_table, what="source_table")
+        return check_online_table(self.online_table or f"{self.source_table}{DEFAULT_SUFFIX}")
 
 
 class FeatureOnlineTable(pulumi.ComponentResource):

@@ -6,8 +6,8 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
+from ..names import check_store_name
 from .fields import (
-    Filled,
     PublishMode,
     Section,
 )
@@ -17,9 +17,14 @@ from .rules import rule
 class OnlineStoreConfig(Section):
     """The online store that the feature tables are published to."""
 
-    name: Filled
+    name: str = Field(description="Name of the store: letters, digits and hyphens, at most 63.")
     capacity: Literal["CU_1", "CU_2", "CU_4", "CU_8"] = "CU_1"
     read_replica_count: int = Field(default=0, ge=0)
+
+    @field_validator("name")
+    @classmethod
+    def _name(cls, value: str) -> str:
+        return check_store_name(value)
 
 
 class FeatureTableConfig(Section):

@@ -11,6 +11,7 @@ from ..environments import ENVIRONMENTS, Environment
 from ..names import (
     InvalidNameError,
     ThreePartName,
+    check_online_table,
 )
 from .alerts import AlertsConfig
 from .endpoint import EndpointConfig, ModelConfig
@@ -155,6 +156,8 @@ class StackConfig(ServingConfig):
                 path = f"featureTables[{number}].{key}"
                 try:
                     full_name = self.qualified(name)
+                    if key == "onlineName":
+                        check_online_table(full_name, what="name")
                 except InvalidNameError as error:
                     yield f"{path}: {error}"
                     break

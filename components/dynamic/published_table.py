@@ -19,7 +19,7 @@ from pulumi.dynamic import (
     UpdateResult,
 )
 
-from ..names import InvalidNameError, ThreePartName
+from ..names import InvalidNameError, ThreePartName, check_online_table
 from . import engine, lag, publication
 from .copy_args import CopyArgs
 from .errors import AbsentError, PartlyMadeError, ProviderError, WorkspaceError
@@ -253,7 +253,8 @@ class PublishedTableProvider(WorkspaceProvider):
         for name in ("source_table", "online_table"):
             if (text := known(inputs, name)) is not None:
                 try:
-                    inputs[name] = str(ThreePartName.parse(text, what=name))
+                    parse = ThreePartName.parse if name == "source_table" else check_online_table
+                    inputs[name] = str(parse(text, what=name))
                 except InvalidNameError as error:
                     failures.append(self.failure(name, error))
         source, online = known(inputs, "source_table"), known(inputs, "online_table")

@@ -10,11 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from components.names import (
+    MAX_ONLINE_BYTES,
     InvalidNameError,
     ThreePartName,
     check_alias,
     check_endpoint_name,
+    check_online_table,
     check_served_entity_name,
+    check_store_name,
     check_version,
     quote_identifier,
 )
@@ -128,3 +131,25 @@ def test_other_names_are_refused_and_say_which_kind(name: str) -> None:
         check_endpoint_name(name)
     with pytest.raises(InvalidNameError, match="served entity name"):
         check_served_entity_name(name)
+
+
+@given(st.integers(min_value=1, max_value=80), st.sampled_from(["catalog", "schema", "name"]), st.sampled_from("aé"))
+def test_a_copy_has_the_bytes_that_postgres_takes_and_no_more(length: int, position: str, letter: str) -> None:
+    parts = {"catalog": "c", "schema": "s", "name": "t", position: letter * length}
+    text = ".".join(parts.values())
+    if len((letter * length).encode()) <= MAX_ONLINE_BYTES:
+        assert check_online_table(text) == text
+    else:
+        with pytest.raises(InvalidNameError, match=f"has a {position} of .* bytes, and Postgres takes 63"):
+            check_online_table(text)
+
+
+@pytest.mark.parametrize("name", ["s", "taxi-online-prod", "S" * 63])
+def test_the_name_of_an_online_store_is_taken(name: str) -> None:
+    assert check_store_name(name) == name
+
+
+@pytest.mark.parametrize("name", ["", "1store", "taxi_online", "taxi online", "-s", "s" * 64, "sté"])
+def test_what_is_no_name_of_an_online_store_is_refused_with_the_rule(name: str) -> None:
+    with pytest.raises(InvalidNameError, match="letters, digits and hyphens, a letter first, at most 63"):
+        check_store_name(name)
