@@ -23,8 +23,14 @@ from tests.support.example import PROJECT, credentials
 from tests.support.rag import ENDPOINT, MODEL, Rag, prepare
 from tests.support.reads import only_reads
 from tests.support.server import WorkspaceServer
+from tests.support.warehouse import Warehouse
 
 SERVING = "databricks:index/modelServing:ModelServing"
+SEARCH = "rag-search"
+INDEX = {
+    ("create", "databricks:index/vectorSearchEndpoint:VectorSearchEndpoint"),
+    ("create", "databricks:index/vectorSearchIndex:VectorSearchIndex"),
+}
 
 
 @pytest.fixture(scope="module")
@@ -198,3 +204,24 @@ def test_another_size_is_an_update_of_one_resource_and_destroy_leaves_the_model(
     assert str(client.model_versions.get(MODEL, 1).version) == "1"
     with pytest.raises(NotFound):
         client.model_versions.get_by_alias(MODEL, "staging")
+
+
+def test_the_index_may_be_the_stacks_own_and_is_up_before_the_chatbot(rag: Rag) -> None:
+    """The table of passages is the pipeline's (`--no-index`); endpoint, index and who may ask it are the stack's."""
+    gone = rag.project.destroy()
+    assert gone.ok, gone
+    client = rag.server.client()
+    for index in client.vector_search_indexes.list_indexes(SEARCH):
+        client.vector_search_indexes.delete_index(index.name or "")
+    client.vector_search_endpoints.delete_endpoint(SEARCH)
+    numbers = Warehouse(client, "main", "ml_models").rows("SELECT DISTINCT size(embedding) FROM rag_chunks")[0][0]
+    rag.change_retrieval(managedIndex={"sourceTable": "main.ml_models.rag_chunks", "dimension": int(numbers or 0)})
+
+    made = rag.project.up()
+    assert made.ok, made
+    assert set(made.operations()) >= INDEX
+    assert "delta-lake.md" in rag.ask("What are the key features of Delta Lake?")["sources"]
+    assert "up to date" in prepare(rag.server, "--no-index")
+    again = rag.project.up()
+    assert again.ok, again
+    assert again.operations() == []

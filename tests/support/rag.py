@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import urllib.request
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,9 +34,16 @@ class Rag:
 
     def change(self, **endpoint: Any) -> None:
         """Other settings of the chatbot's only served entity."""
+        self._write(lambda serving: serving["endpoint"]["entities"][0].update(endpoint))
+
+    def change_retrieval(self, **retrieval: Any) -> None:
+        """Other settings of where the chatbot finds its passages."""
+        self._write(lambda serving: serving["retrieval"].update(retrieval))
+
+    def _write(self, change: Callable[[dict[str, Any]], None]) -> None:
         file = self.project.folder / f"Pulumi.{STACK}.yaml"
         content = yaml.safe_load(file.read_text())
-        content["config"][CONFIG_KEY]["endpoint"]["entities"][0].update(endpoint)
+        change(content["config"][CONFIG_KEY])
         file.write_text(yaml.safe_dump(content, sort_keys=False))
 
     def ask(self, question: str) -> dict[str, Any]:
