@@ -4,8 +4,8 @@ Sources: Databricks' "Names" page of the SQL reference (Unity Catalog identifier
 space, slash or control character, stored in lower case); the Model Serving API (`name` of an endpoint and of a served
 entity consists of letters, digits, dashes and underscores); MLflow 3.17 `validation.py` (aliases) and mlflow#12331
 (Unity Catalog keeps aliases in lower case, so `Champion` and `champion` are one alias); databricks-feature-engineering
-0.18.2 `publish_table` (a copy is a table of Postgres, whose names have 63 bytes); page "Databricks Online Feature Stores"
-(a store's name: at most 63 bytes; it is a Lakebase instance, and has the characters of one).
+0.18.2 `publish_table` (a copy is a table of Postgres, whose names have 63 bytes); page "Databricks Online Feature
+Stores" (a store's name: at most 63 bytes; it is a Lakebase instance, and has the characters of one).
 """
 
 from __future__ import annotations
