@@ -6,6 +6,7 @@ second finds no row, and the answer then rests on the distance alone.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -22,7 +23,7 @@ class FareRequest:
     """A ride whose fare is asked for.
 
     Raises:
-        ValueError: a zip is not one, the distance is negative, or the dropoff lies before the pickup.
+        ValueError: a zip is not one, the distance is negative or endless, or the dropoff lies before the pickup.
     """
 
     pickup_zip: int | str
@@ -38,7 +39,7 @@ class FareRequest:
     def __post_init__(self) -> None:
         object.__setattr__(self, "pickup_zip", _zip(self.pickup_zip, "pickup_zip"))
         object.__setattr__(self, "dropoff_zip", _zip(self.dropoff_zip, "dropoff_zip"))
-        if not self.trip_distance >= 0:
+        if not 0 <= self.trip_distance < math.inf:
             raise ValueError(f"trip_distance is a number of miles, 0 or more; received {self.trip_distance!r}")
         if _aware(self.dropoff) < _aware(self.pickup):
             raise ValueError(f"dropoff {self.dropoff} lies before pickup {self.pickup}")
@@ -70,7 +71,10 @@ def _rounded_down(moment: datetime, slot: timedelta) -> datetime:
 
 
 def _aware(moment: datetime) -> datetime:
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    try:
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError(f"{moment} lies outside of the years 1 to 9999 in UTC") from None
 
 
 def _zip(value: int | str, name: str) -> int:

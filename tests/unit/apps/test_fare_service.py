@@ -8,11 +8,13 @@ from typing import Any
 
 import httpx
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
 from apps.client import AsyncPredictionClient, CredentialsError, RetryPolicy, ServingOutputs
 from apps.fare_service.__main__ import main
-from apps.fare_service.service import build_service
+from apps.fare_service.service import PARAMETERS, build_service
 
 URL = "http://127.0.0.1:1/serving-endpoints/fares/invocations"
 RIDE = {
@@ -58,6 +60,9 @@ def service(*answers: Answer, seen: list[Any] | None = None, again_seconds: floa
 
 def good(fare: Any = 12.3456) -> httpx.Response:
     return httpx.Response(200, json={"predictions": [fare]})
+
+
+_ALWAYS_GOOD = service(httpx.Response(200, json={"predictions": [12.5]}))
 
 
 def becomes(http: TestClient, status: int) -> bool:
@@ -181,6 +186,20 @@ def test_paths_and_methods_that_are_none_answer_in_the_same_form() -> None:
     http = service(good())
     assert (http.get("/").status_code, http.get("/").json()) == (404, {"error": "Not Found"})
     assert (http.post("/fare").status_code, http.post("/fare").json()) == (405, {"error": "Method Not Allowed"})
+
+
+_ODD = ("inf", "1e999", "nan", "-0.0", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "2019-W12-6", "1_0")
+
+
+@settings(deadline=None)
+@given(st.sampled_from(PARAMETERS), st.one_of(st.sampled_from(_ODD), st.text(max_size=30)))
+@example("trip_distance", "inf")
+@example("pickup", "0001-01-01T00:00:00+14:00")
+@example("dropoff", "9999-12-31T23:59:59-14:00")
+def test_no_query_makes_it_fail(name: str, value: str) -> None:
+    answer = _ALWAYS_GOOD.get("/fare", params={**RIDE, name: value})
+    assert answer.status_code in (200, 400), answer.text
+    assert set(answer.json()) in ({"error"}, {"fare_amount", "served_entity", "request_id"})
 
 
 def test_health_names_the_version_that_is_served() -> None:
