@@ -1,4 +1,6 @@
-"""No test sees the settings of the shell it is run from: they name a real state, a real workspace, real credentials."""
+"""No test sees the settings of the shell it is run from: they name a real state, a real workspace, real credentials.
+Nor does one depend on how busy the machine is.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +9,17 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 if TYPE_CHECKING:
     from tests.support.database import Database
 
 for _name in [name for name in os.environ if name.startswith(("PULUMI_", "DATABRICKS_", "MLFLOW_"))]:
     del os.environ[_name]
+
+# An example may take as long as it likes: on a machine that has more to do, the same code is slower.
+settings.register_profile("any machine", deadline=None)
+settings.load_profile("any machine")
 
 
 @pytest.fixture(scope="session")
