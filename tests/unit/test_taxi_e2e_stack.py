@@ -107,6 +107,20 @@ def test_endpoint_model_and_inference_table_are_the_documents_with_the_stack_whe
     ]
 
 
+def test_each_stack_pins_a_workspace_of_azure_and_no_program_names_one() -> None:
+    pinned = {
+        stack: yaml.safe_load((FOLDER / f"Pulumi.{stack}.yaml").read_text())["config"].get("databricks:host")
+        for stack in STACKS
+    }
+    assert pinned.pop("local") is None
+    assert pinned["staging"] == "https://adb-8490988242777396.16.azuredatabricks.net"
+    assert len(set(pinned.values())) == 2
+    for host in pinned.values():
+        assert re.fullmatch(r"https://[a-z0-9.-]+\.azuredatabricks\.(net|example)", host)
+    for program in FOLDER.glob("*.py"):
+        assert "azuredatabricks" not in program.read_text(), program
+
+
 @pytest.mark.parametrize("stack", STACKS)
 def test_the_keys_of_the_stack_file_are_those_of_the_tables(stack: str) -> None:
     stated = [(one.source, (*one.primary_keys, str(one.timeseries_key))) for one in config_of(stack).feature_tables]
