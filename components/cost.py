@@ -93,7 +93,7 @@ class Estimate:
             most = f" to {store.ceiling:.3f}" if store.ceiling != store.floor else ""
             notes.append(f"the {store.what}'s {store.floor:.3f}{most} USD an hour are in all three columns")
         if any(line.what.startswith(_SEARCH) for line in self.lines):
-            notes.append("a vector search endpoint grows by itself, a unit at a time, and does not shrink")
+            notes.append("a vector search endpoint grows by itself, a unit at a time; a standard one does not shrink")
         if self.launches_cost:
             notes.append(f"waking from zero: {RATES['launch'].value:.2f} USD each, at most two an hour")
         if self.unknown:

@@ -31,7 +31,8 @@ def finishing(tell: Callable[[str], None]) -> Iterator[None]:
 
     def put_back() -> None:
         for number, handler in before.items():
-            signal.signal(number, handler)
+            # None is a handler that Python did not install and cannot put back.
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
 
     def held(number: int, _: FrameType | None) -> None:
         put_back()
