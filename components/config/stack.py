@@ -14,6 +14,7 @@ from ..names import (
     check_online_table,
 )
 from .alerts import AlertsConfig
+from .alerts_and_monitor import silent_alerts
 from .endpoint import EndpointConfig, ModelConfig
 from .features import FeatureLatencyConfig, FeatureTableConfig, OnlineStoreConfig
 from .fields import (
@@ -113,6 +114,11 @@ class ServingConfig(PlaceConfig):
             )
         if self.alerts.asks_the_monitor and self.monitor is None:
             yield "alerts: drift and quality are read from the monitor's tables; add monitor or remove them"
+
+    @rule()
+    def _silent_alert_problems(self) -> Iterator[str]:
+        if self.alerts is not None and self.monitor is not None:
+            yield from silent_alerts(self.alerts, self.monitor)
 
 
 class StackConfig(ServingConfig):

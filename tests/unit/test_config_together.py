@@ -109,3 +109,33 @@ def test_a_rule_that_needs_a_wrong_field_says_nothing() -> None:
     message = refusal(values)
     assert "has 1 mistake" in message
     assert "there is no inference table" not in message
+
+
+QUIET = {"emails": ["ml@b.example"], "maxErrorShare": 0.1}
+DRIFT = {"columns": ["PICKUP_zip", "prediction"], "measure": "js_distance", "limit": 0.1}
+QUALITY = {"measure": "r2_score", "limit": 0.5, "comparison": "LESS_THAN", "needsLabels": False}
+
+
+@pytest.mark.parametrize(
+    ("kind", "changes", "message"),
+    [
+        (
+            "drift",
+            {"columns": ["pickup_zap"]},
+            "alerts.drift.x.columns: pickup_zap is no column of the monitored table",
+        ),
+        ("drift", {"driftType": "BASELINE"}, "alerts.drift.x.driftType: BASELINE compares with monitor.baselineTable"),
+        ("drift", {"granularity": "1 hour"}, "alerts.drift.x.granularity: '1 hour' is no window of the monitor"),
+        ("drift", {"sliced": True}, "alerts.drift.x.sliced: the monitor cuts no slices"),
+        ("quality", {"needsLabels": True}, "alerts.quality.x.needsLabels: only windows whose labels have arrived"),
+        ("quality", {"granularity": "2 weeks"}, "alerts.quality.x.granularity: '2 weeks' is no window"),
+    ],
+)
+def test_an_alert_that_could_never_fire_is_refused(kind: str, changes: Values, message: str) -> None:
+    values = stack_values()
+    values["alerts"] = {**QUIET, "drift": {"x": DRIFT}, "quality": {"x": QUALITY}}
+    parse_stack_config(values, where="the stack file")
+    values["alerts"][kind] = {"x": {**values["alerts"][kind]["x"], **changes}}
+    said = refusal(values)
+    assert "has 1 mistake" in said
+    assert message in said
