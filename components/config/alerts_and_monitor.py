@@ -1,7 +1,7 @@
 """Alerts that would never say anything, because the monitor has nothing to answer them with.
 
 An alert whose query finds no row is UNKNOWN, not wrong: a misspelt column, a window that is not computed or a slice
-that is not cut would look like peace for ever. Names of columns are told apart as Unity Catalog does, without their case.
+that is not cut would look like peace for ever. Names of columns are compared without their case, as Unity Catalog does.
 """
 
 from __future__ import annotations
