@@ -64,7 +64,16 @@ def decisions(facts: Facts) -> Section:
             for row in rows
         ],
     )
-    decided = sorted((at(row["decided_at"]), row) for row in rows if row["event"] == "decision")
+    decided = sorted(
+        ((at(row["decided_at"]), row) for row in rows if row["event"] == "decision"), key=lambda one: one[0]
+    )
+    found_each = Table(
+        ["When (UTC)", "Outcome", "#Violations", "Trains"],
+        [
+            [instant(when), str(row["outcome"]), number(row["violations_found"]), "yes" if row["retrain"] else "no"]
+            for when, row in reversed(decided)
+        ],
+    )
     points = [(when, float(row["violations_found"] or 0), bool(row["retrain"])) for when, row in decided]
     lines = [
         Series(name, found)
@@ -83,7 +92,7 @@ def decisions(facts: Facts) -> Section:
                 "Windows beyond a limit, as each decision found them",
                 "dots",
                 lines,
-                table,
+                found_each,
                 unit="windows",
                 whole_numbers=True,
                 instants=True,
@@ -95,7 +104,7 @@ def decisions(facts: Facts) -> Section:
         says=f"{len(decided)} decisions, {trained} of which set a retraining going. A retraining gives a challenger; "
         "it is the next release that promotes it.",
         plots=plots,
-        tables=[] if plots else [("Decisions and retrainings", table)],
+        tables=[("Decisions and retrainings, the newest first", table)],
     )
 
 

@@ -53,7 +53,9 @@ def number(value: Any, digits: int = 3) -> str:
         return f"{value:,}"
     if value and abs(value) < 10**-digits:
         return f"{value:.1e}"
-    written = f"{value:,.{digits}f}".rstrip("0").rstrip(".")
+    written = f"{value:,.{digits}f}"
+    if "." in written:
+        written = written.rstrip("0").rstrip(".")
     return "0" if written in ("", "-0") else written
 
 

@@ -144,3 +144,11 @@ def test_states_have_a_tone_and_unknown_words_none() -> None:
         "warn",
         "",
     ]
+
+
+@pytest.mark.parametrize(
+    ("value", "digits", "written"),
+    [(489.8, 0, "490"), (100.0, 0, "100"), (1.50, 2, "1.5"), (2.0, 3, "2"), (-0.0001, 4, "-0.0001"), (0.0, 0, "0")],
+)
+def test_a_number_loses_zeros_behind_the_point_and_no_others(value: float, digits: int, written: str) -> None:
+    assert number(value, digits) == written
