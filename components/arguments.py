@@ -8,6 +8,7 @@ update runs (`pulumi.Output`) would become part of a name, as "Calling __str__ o
 from __future__ import annotations
 
 import functools
+import math
 import re
 import types
 from collections.abc import Awaitable, Mapping, Sequence
@@ -106,8 +107,9 @@ def _is_one(value: Any, hint: Any, origin: Any, inner: tuple[Any, ...]) -> bool:
     if origin is Literal:
         return any(value == choice and type(value) is type(choice) for choice in inner)
     if hint in (int, float):
-        # True is a number to Python, and to nobody who reads a program.
-        return isinstance(value, int if hint is int else int | float) and not isinstance(value, bool)
+        # True is a number to Python, and to nobody who reads a program. What is no number of any size has no JSON.
+        number = isinstance(value, int if hint is int else int | float) and not isinstance(value, bool)
+        return number and math.isfinite(value)
     if origin is tuple:
         return isinstance(value, tuple) and len(value) == len(inner)
     if origin in (Sequence, list, Mapping, dict):

@@ -51,7 +51,7 @@ PublishMode = Literal["SNAPSHOT", "TRIGGERED", "CONTINUOUS"]
 class Section(BaseModel):
     """A part of the stack file: keys in camelCase, no unknown ones, values of exactly the type that is asked for."""
 
-    model_config = ConfigDict(alias_generator=to_camel, extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(alias_generator=to_camel, extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
     @model_validator(mode="after")
     def _keeps_its_rules(self) -> Self:
