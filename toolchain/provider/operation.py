@@ -10,7 +10,7 @@ from toolchain.provider.errors import CancelledError, PluginError
 from toolchain.provider.schema import Call, Resource, Wait
 from toolchain.provider.workspace import Workspace
 
-_POLL_STEP = 0.5
+_POLL_STEP = 0.2
 _POLL_LONGEST = 10.0
 
 
