@@ -15,8 +15,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from .columns import SERVED_ENTITY_ID
 from .names import ThreePartName
-from .unpack import SERVED_ENTITY_ID
 
 DriftType = Literal["BASELINE", "CONSECUTIVE"]
 WHOLE_TABLE = ":table"

@@ -17,9 +17,10 @@ from . import alert_queries, databricks
 from .alert_queries import DriftType, Traffic
 from .arguments import Arguments
 from .checks import check_cron, check_emails, check_folder
+from .columns import SERVED_ENTITY_ID
 from .names import ThreePartName
 from .options import child_options
-from .unpack import SERVED_ENTITY_ID, ModelId
+from .unpack import ModelId
 
 Comparison = Literal["GREATER_THAN", "LESS_THAN"]
 EmptyState = Literal["UNKNOWN", "OK", "TRIGGERED"]

@@ -14,11 +14,12 @@ import pulumi
 from . import databricks, report_queries
 from .alert_queries import DriftType, daily_summary
 from .arguments import Arguments
+from .columns import SERVED_ENTITY_ID
 from .dashboard_content import DashboardError, DatasetArgs, WidgetArgs, serialized
 from .names import ThreePartName
 from .options import child_options
 from .permissions import access_controls
-from .unpack import SERVED_ENTITY_ID, ModelId
+from .unpack import ModelId
 
 __all__ = ["DashboardDriftArgs", "DashboardError", "DashboardPermission", "ServingDashboard", "ServingDashboardArgs"]
 

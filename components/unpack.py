@@ -15,9 +15,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Literal
 
 from .arguments import Arguments
+from .columns import MODEL_VERSION, SERVED_ENTITY_ID
 from .names import ThreePartName
 
 # Names the unpacked table gives to what the inference table says of every request.
@@ -25,8 +26,6 @@ REQUEST_ID = "request_id"
 RECORD_INDEX = "record_index"
 TIMESTAMP = "inference_timestamp"
 ModelId = Literal["served_entity_id", "model_version"]
-SERVED_ENTITY_ID: Final = "served_entity_id"
-MODEL_VERSION: Final = "model_version"
 SERVED_ENTITIES_TABLE = "system.serving.served_entities"
 PREDICTION = "prediction"
 OWN_COLUMNS = {

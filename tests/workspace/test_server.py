@@ -121,6 +121,14 @@ def test_a_killed_server_starts_again_with_the_same_token_and_id(start_server: C
     assert server.client().get_workspace_id() == workspace_id
 
 
+def test_a_server_does_not_load_what_describes_a_stack() -> None:
+    """Rates and questions are the project's; Pulumi and its channels are not what a workspace is made of."""
+    loaded = "import sys, workspace.assembly; print(*{name.partition('.')[0] for name in sys.modules})"
+    found = subprocess.run([sys.executable, "-c", loaded], cwd=PROJECT, capture_output=True, text=True, check=True)
+    assert "components" in found.stdout.split()
+    assert not {"pulumi", "grpc", "pyspark"} & set(found.stdout.split())
+
+
 def test_the_token_is_readable_by_its_owner_only(server: WorkspaceServer) -> None:
     assert stat.S_IMODE(os.stat(server.state / "token").st_mode) == 0o600
 
