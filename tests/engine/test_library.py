@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.engine import EngineProject
+from tests.support.engine import PROJECT, EngineProject
 from tests.support.library import build_wheel, unpacked
 from tests.support.rest_stub import TOKEN, RestStub, running
 
@@ -100,3 +100,38 @@ def test_another_project_deploys_with_it(wheel: Path, tmp_path: Path) -> None:
         assert stub.aliases == {("main.ml.fare", "champion"): 1}
         again = project.up()
         assert again.operations() == [], again
+
+
+def test_a_copy_of_the_components_gives_way_to_the_library_without_a_change(wheel: Path, tmp_path: Path) -> None:
+    site = unpacked(wheel, tmp_path / "site")
+    program = (
+        "from PACKAGE.dynamic import ModelAlias, ModelAliasArgs\n"
+        'ModelAlias("champion", ModelAliasArgs(model="main.ml.fare", alias="champion", version="1"))\n'
+    )
+    (bridge,) = re.findall(
+        r"```python\n# components.py\n(.*?)```", (PROJECT / "docs" / "library.md").read_text(), re.DOTALL
+    )
+    with running(RestStub(versions={"main.ml.fare": {1: "READY", 2: "READY"}})) as stub:
+        project = EngineProject.of_program(
+            tmp_path / "project",
+            program.replace("PACKAGE", "components"),
+            config={"databricks:host": stub.host},
+            environ={"DATABRICKS_TOKEN": TOKEN, "PYTHONPATH": str(PROJECT)},
+        )
+        assert project.up().ok
+        project.environ = {"DATABRICKS_TOKEN": TOKEN, "PYTHONPATH": str(site)}
+        project.write_program(program.replace("PACKAGE", "databricks_serving"))
+        (project.folder / "components.py").write_text(bridge)
+        # What is in state is read by its old name, and what the program declares is no change of it.
+        moved = project.up("--refresh")
+        assert moved.ok, moved
+        assert {operation for operation, _ in moved.operations()} <= {"refresh"}, moved
+
+        project.write_program(program.replace("PACKAGE", "databricks_serving").replace('version="1"', 'version="2"'))
+        changed = project.up()
+        assert [operation for operation, _ in changed.operations()] == ["update"], changed
+        assert stub.aliases == {("main.ml.fare", "champion"): 2}
+        # From its next change on a resource is the library's own.
+        (project.folder / "components.py").unlink()
+        gone = project.destroy()
+        assert gone.ok, gone
