@@ -25,6 +25,13 @@ CONNECT_SECONDS = 10.0
 RETRY_SECONDS, HTTP_SECONDS = 30, 60
 
 
+# Where projects with requests in files have them (examples/taxi_e2e/config.py, `PayloadsConfig`).
+PAYLOADS = {
+    "single": "serving/config/test_single_prediction.json",
+    "batch": "serving/config/test_batch_predictions.json",
+}
+
+
 @dataclass(frozen=True)
 class StackFile:
     """`Pulumi.<stack>.yaml` of the project in `folder`."""
@@ -54,6 +61,21 @@ class StackFile:
     def warehouse_id(self) -> str | None:
         found = self.settings.get("warehouseId")
         return None if found is None else str(found)
+
+    @property
+    def queries(self) -> list[dict[str, Any]]:
+        """The smoke queries: those of the file, then its test payloads (`testPayloads`, or where they are when it says
+        nothing), of which one that cannot be read is left out.
+        """
+        found = list((self.settings.get("smoke") or {}).get("queries") or [])
+        stated = self.settings.get("testPayloads") or {}
+        for name, place in PAYLOADS.items():
+            try:
+                text = (self.folder / str(stated.get(name, place))).read_text(encoding="utf-8")
+                found.append({"name": name, "payload": json.loads(text)})
+            except (OSError, ValueError):
+                continue
+        return found
 
     def outputs(self) -> dict[str, Any]:
         """The stack's outputs, by `pulumi stack output --json`; secrets stay masked.

@@ -31,8 +31,7 @@ def verify(
         findings += run("online table", table, _online(client, table, limits, warehouse))
     findings += serving_checks.lookups(outputs)
     if query:
-        queries = (file.settings.get("smoke") or {}).get("queries") or []
-        findings += run("answer", name, lambda: serving_checks.answers(client, outputs, queries))
+        findings += run("answer", name, lambda: serving_checks.answers(client, outputs, file.queries))
     if table := outputs.get("payloadTable"):
         findings += run("inference table", table, lambda: serving_checks.inference_table(client, outputs, warehouse))
     if table := outputs.get("monitorTable"):

@@ -105,6 +105,17 @@ def test_a_table_of_an_external_database_is_left_to_the_answer(monkeypatch: pyte
     assert asked == ["c.s.trips_online"]
 
 
+def test_the_endpoint_is_asked_with_the_test_payloads_of_a_project_that_has_its_requests_in_files() -> None:
+    folder = Path(__file__).parents[3] / "examples" / "taxi_e2e"
+    single, batch = StackFile.read(folder, "local").queries
+    assert (single["name"], len(single["payload"]["dataframe_records"])) == ("single", 1)
+    assert (batch["name"], len(batch["payload"]["dataframe_records"])) == ("batch", 3)
+    # Queries of the stack file come first; files that are not there are none.
+    own = {"smoke": {"queries": [{"name": "mine", "payload": {}}]}, "testPayloads": {"single": "nowhere.json"}}
+    assert [one["name"] for one in StackFile(folder, "p", "s", own, None, Path()).queries] == ["mine", "batch"]
+    assert StackFile(Path("nowhere"), "p", "s", {}, None, Path()).queries == []
+
+
 @pytest.mark.parametrize(
     ("document", "said"),
     [
