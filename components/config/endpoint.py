@@ -43,8 +43,8 @@ class ModelConfig(Section):
         min_length=1,
         description=(
             "Alias to version. A number makes the alias managed: the stack moves it, last. An empty text means the "
-            'newest READY version (not in prod). "observed" leaves the alias to others: it is read at preview and '
-            "never written."
+            "newest READY version with the tags that its promotion requires (not in prod). "
+            '"observed" leaves the alias to others: it is read at preview and never written.'
         ),
     )
     ladder: list[str] = Field(
