@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 
 from apps.deploy import roll_back
-from tests.support.taxi import ENDPOINT, READS, Taxi, train
+from tests.support.taxi import ENDPOINT, READS, Taxi
 
 Serving = dict[str, Any]
 
 
 # Under the same entity name, so that only the version tells what has to be proven again.
 def test_a_new_version_is_asked_before_the_alias_moves_and_taken_back_by_one_command(
-    running: Taxi, monkeypatch: pytest.MonkeyPatch
+    outdated: Taxi, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def name_the_entity(serving: Serving) -> None:
         serving["model"]["aliases"]["champion"] = "1"
@@ -23,24 +23,23 @@ def test_a_new_version_is_asked_before_the_alias_moves_and_taken_back_by_one_com
     def serve_the_second(serving: Serving) -> None:
         serving["model"]["aliases"]["champion"] = "2"
 
-    train(running.server, "--force", "--seed", "7")
-    running.change(name_the_entity)
-    named = running.project.up()
+    outdated.change(name_the_entity)
+    named = outdated.project.up()
     assert named.ok, named
-    running.change(serve_the_second)
-    before = running.last_request()
-    moved = running.project.up()
+    outdated.change(serve_the_second)
+    before = outdated.last_request()
+    moved = outdated.project.up()
     assert moved.ok, moved
-    paths = [path for method, path in running.requests_since(before) if method not in READS]
+    paths = [path for method, path in outdated.requests_since(before) if method not in READS]
     asked = paths.index(f"/serving-endpoints/{ENDPOINT}/served-models/fares/invocations")
     assert asked < max(number for number, path in enumerate(paths) if "/aliases/champion" in path)
-    assert running.alias() == "2"
+    assert outdated.alias() == "2"
 
-    for name, value in running.project.environment().items():
+    for name, value in outdated.project.environment().items():
         monkeypatch.setenv(name, value)
-    back = roll_back("local", folder=running.project.folder)
-    assert (back.status, back.left_version, back.model_version, running.alias()) == ("success", "2", "1", "1")
-    config = running.server.client().serving_endpoints.get(ENDPOINT).config
+    back = roll_back("local", folder=outdated.project.folder)
+    assert (back.status, back.left_version, back.model_version, outdated.alias()) == ("success", "2", "1", "1")
+    config = outdated.server.client().serving_endpoints.get(ENDPOINT).config
     assert config is not None
     assert [entity.entity_version for entity in config.served_entities or []] == ["1"]
 

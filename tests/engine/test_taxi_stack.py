@@ -17,7 +17,7 @@ from apps.fare_service.service import build_service
 from components.outputs import StackOutputs
 from tests.support.example import PROJECT
 from tests.support.server import WorkspaceServer
-from tests.support.taxi import ENDPOINT, MODEL, READS, Taxi, train
+from tests.support.taxi import ENDPOINT, MODEL, READS, Taxi
 
 RECORD = {
     "pickup_zip": 10065,
@@ -121,32 +121,30 @@ def test_the_request_is_in_the_inference_table_and_the_unpack_job_brings_it_to_t
     assert {"prediction", "trip_distance"} <= {row[0] for row in compared}
 
 
-def test_a_new_version_is_served_in_place_and_the_alias_follows(running: Taxi) -> None:
-    train(running.server, "--force", "--seed", "7")
-    before = running.last_request()
-    preview = running.project.preview()
+def test_a_new_version_is_served_in_place_and_the_alias_follows(outdated: Taxi) -> None:
+    before = outdated.last_request()
+    preview = outdated.project.preview()
     assert ("update", "databricks:index/modelServing:ModelServing") in preview.operations(), preview
-    assert {method for method, _ in running.requests_since(before)} <= READS
-    outcome = running.project.up()
+    assert {method for method, _ in outdated.requests_since(before)} <= READS
+    outcome = outdated.project.up()
     assert outcome.ok, outcome
     assert ("update", "databricks:index/modelServing:ModelServing") in outcome.operations()
     assert "replace" not in {operation for operation, _ in outcome.operations()}
-    outputs = StackOutputs.model_validate(running.project.outputs())
-    assert (running.alias(), outputs.aliases, outputs.previous_versions) == ("2", {"champion": "2"}, {"champion": "1"})
+    outputs = StackOutputs.model_validate(outdated.project.outputs())
+    assert (outdated.alias(), outputs.aliases, outputs.previous_versions) == ("2", {"champion": "2"}, {"champion": "1"})
 
 
-def test_an_alias_moved_by_hand_is_shown_by_refresh_and_repaired_by_the_next_up(running: Taxi) -> None:
-    train(running.server, "--force", "--seed", "7")
-    running.change(lambda serving: serving["model"]["aliases"].update(champion="1"))
-    running.server.client().registered_models.set_alias(MODEL, "champion", 2)
+def test_an_alias_moved_by_hand_is_shown_by_refresh_and_repaired_by_the_next_up(outdated: Taxi) -> None:
+    outdated.change(lambda serving: serving["model"]["aliases"].update(champion="1"))
+    outdated.server.client().registered_models.set_alias(MODEL, "champion", 2)
 
-    refused = running.project.up()
-    refreshed = running.project.refresh("--diff")
+    refused = outdated.project.up()
+    refreshed = outdated.project.refresh("--diff")
     assert refreshed.ok, refreshed
     assert '"1" => "2"' in refreshed.text, refreshed
-    repaired = running.project.up()
+    repaired = outdated.project.up()
     assert repaired.ok, repaired
-    assert running.alias() == "1"
+    assert outdated.alias() == "1"
     assert refused.ok, refused  # nothing was to be done for the alias as far as state knew
 
 
