@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
     from tests.support.database import Database
@@ -18,7 +18,7 @@ for _name in [name for name in os.environ if name.startswith(("PULUMI_", "DATABR
     del os.environ[_name]
 
 # An example may take as long as it likes: on a machine that has more to do, the same code is slower.
-settings.register_profile("any machine", deadline=None)
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any machine")
 
 
