@@ -1,8 +1,8 @@
 """The one module that imports `pulumi_databricks`, so that its cost is paid once and its quirks are met in one place.
 
 The package defines some 7,400 classes in 384 modules. Of these only the ones that are used here are loaded, and
-garbage is not collected meanwhile, which would double the time. Measured, the whole process: 3.2-4.1 s with everything,
-1.7-1.9 s without collection, 1.0 s by module.
+garbage is not collected meanwhile. Measured, processor time of the whole process: 2.8 s with everything, 1.8 s without
+collection, 0.9 s by module.
 """
 
 from __future__ import annotations
