@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.cost import RATES, estimate
+from components.cost import estimate
+from components.rates import RATES
 from components.served_entity import FoundationModelArgs
 from tests.unit.test_served_entity import external, model
 

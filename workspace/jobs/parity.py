@@ -372,7 +372,7 @@ _TABLE: tuple[tuple[str, str, Source, str, str], ...] = (
         ("A run that was active when the workspace stopped is INTERNAL_ERROR after the next start; a queued one runs."),
         Source.ASSUMPTION,
         "The service does not stop; INTERNAL_ERROR is its state for failures of its own",
-        "_processes.py::test_no_process_outlives_the_server_and_its_run_is_closed_by_the_next_start",
+        "_process_ends.py::test_no_process_outlives_the_server_and_its_run_is_closed_by_the_next_start",
     ),
     (
         "GET runs/list",
@@ -406,7 +406,7 @@ _TABLE: tuple[tuple[str, str, Source, str, str], ...] = (
         ),
         Source.CLIENT,
         "`JobsAPI.cancel_run`",
-        "_processes.py::test_cancelling_ends_the_process_and_what_it_started",
+        "_process_ends.py::test_cancelling_ends_the_process_and_what_it_started",
     ),
     (
         "POST runs/cancel",
