@@ -6,11 +6,11 @@ share a process is decided anew by every parallel run.
 
 from __future__ import annotations
 
-import asyncio
-
 import pytest
+
+from tests.unit.recording import fresh_event_loop
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup() -> None:
-    asyncio.set_event_loop(asyncio.new_event_loop())
+    fresh_event_loop()
