@@ -21,6 +21,7 @@ JOB = f"{ENDPOINT}-unpack"
 UNPACKED = "main.taxi.taxi_fare_regressor_local_unpacked"
 TABLES = {
     "trips",
+    "taxi_fare_regressor_baseline",
     "trip_pickup_features",
     "trip_dropoff_features",
     "trip_pickup_features_online",

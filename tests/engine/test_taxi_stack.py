@@ -164,7 +164,8 @@ def test_destroy_leaves_nothing_of_the_stack_and_touches_nothing_else(running: T
         f"taxi_fare_regressor_local_{name}"
         for name in ("payload", "unpacked_profile_metrics", "unpacked_drift_metrics")
     }
-    assert tables == {"trips", "trip_pickup_features", "trip_dropoff_features", *kept}
+    pipelines = {"trips", "trip_pickup_features", "trip_dropoff_features", "taxi_fare_regressor_baseline"}
+    assert tables == pipelines | kept
     assert [version.version for version in client.model_versions.list(MODEL)] == models_before
     assert client.registered_models.get(MODEL, include_aliases=True).aliases in (None, [])
     assert client.grants.get("function", MODEL).privilege_assignments in (None, [])
