@@ -71,6 +71,7 @@ databricks.QualityMonitor(
     table_name="c.s.fares_unpacked",
     assets_dir="/Shared/fares",
     output_schema_name="c.s",
+    baseline_table_name="c.s.fares_baseline",
     inference_log=databricks.QualityMonitorInferenceLogArgs(
         granularities=["1 day"],
         timestamp_col="at",
