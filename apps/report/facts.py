@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, get_args
 
+from databricks.sdk.errors import NotFound
+from databricks.sdk.errors.base import DatabricksError
+
 from apps.report.limits import Alert, read_alerts
 from apps.report.registry import History, read_history
 from apps.report.source import Reading, Row, Source
@@ -255,9 +258,22 @@ def _decisions(source: Source, outputs: Mapping[str, Any], days: int) -> Reading
             continue
         catalog, schema, _ = str(outputs["monitorTable"]).split(".")
         name = journal if journal.count(".") == 2 else f"{catalog}.{schema}.{journal}"
+        if _is_absent(source, name):
+            return Reading([], f"nothing was decided yet: drift detection makes its journal {name} with its first run")
         statement = report_queries.decisions(ThreePartName.parse(name), days=days)
         return source.rows("decisions of drift detection", statement)
     return Reading([], "; ".join(problems) or _NO_JOURNAL)
+
+
+def _is_absent(source: Source, table: str) -> bool:
+    try:
+        source.client.tables.get(table)
+    except NotFound:
+        return True
+    except DatabricksError:
+        # The query's own words say more.
+        return False
+    return False
 
 
 def _parameters(source: Source, role: str, job_id: int) -> Reading[dict[str, str]]:

@@ -40,7 +40,7 @@ from apps.report.__main__ import main
 from apps.report.facts import Facts, gather
 from apps.report.monitor_sections import beyond
 from apps.report.page import html, sections_of, write
-from apps.report.source import Source
+from apps.report.source import UNREADABLE, Source
 from components import alert_queries
 from components.dashboard import DashboardDriftArgs
 from components.names import ThreePartName
@@ -291,6 +291,16 @@ def test_decisions_come_from_the_journal_that_the_job_names(scene: Scene) -> Non
     assert "2 decisions, 1 of which set a retraining going" in page
     assert "too soon &lt;b&gt;; held back by cooldown" in page
     assert "version 4" in page
+
+
+def test_a_journal_that_the_first_decision_will_make_is_no_question_of_rights(scene: Scene) -> None:
+    made = scene.source.client.jobs.create(
+        name="young", parameters=[JobParameterDefinition(name="journal", default="decided_later")], tasks=[]
+    )
+    outputs = {**scene.outputs, "jobIds": {"drift-response": str(made.job_id)}}
+    found = gather(scene.source, outputs, days=DAYS).decisions
+    assert (found.value, UNREADABLE in found.missing) == ([], False)
+    assert "nothing was decided yet" in found.missing
 
 
 def test_what_is_not_there_is_said_and_never_a_zero(scene: Scene) -> None:
