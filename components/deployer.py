@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import pulumi
 
-from .dynamic.errors import AbsentError, WorkspaceError, asking
+from .dynamic.errors import WorkspaceError, asking
+from .standing_endpoint import standing_endpoint
 
 if TYPE_CHECKING:
     from databricks.sdk import WorkspaceClient
@@ -29,7 +30,8 @@ def check_deployer(endpoint: str, serving_principal: str, client: WorkspaceClien
         serving_principal: gets SELECT on online tables and EXECUTE on the model.
     """
     try:
-        creator, runs = _creator(endpoint, client), "runs"
+        found = standing_endpoint(endpoint, client)
+        creator, runs = found.creator if found else None, "runs"
         if creator is None:
             with asking("reading the current user"):
                 creator, runs = client.current_user.me().user_name, "is going to run"
@@ -44,11 +46,3 @@ def check_deployer(endpoint: str, serving_principal: str, client: WorkspaceClien
         f"endpoint {endpoint} {runs} as {who}: its creator, which cannot be changed. The rights go to servingPrincipal "
         f"{serving_principal}: {_WAY_OUT}"
     )
-
-
-def _creator(endpoint: str, client: WorkspaceClient) -> str | None:
-    try:
-        with asking(f"reading endpoint {endpoint}"):
-            return client.serving_endpoints.get(endpoint).creator
-    except AbsentError:
-        return None

@@ -13,8 +13,9 @@ import pulumi
 
 from .ai_gateway import AiGatewayArgs, InferenceTableArgs, RateLimitArgs
 from .config import EndpointConfig, ServingConfig
-from .dynamic.errors import AbsentError, WorkspaceError, asking
+from .dynamic.errors import WorkspaceError
 from .names import ThreePartName
+from .standing_endpoint import standing_endpoint
 
 if TYPE_CHECKING:
     from databricks.sdk import WorkspaceClient
@@ -57,13 +58,10 @@ def check_location(endpoint: str, wanted: InferenceTableArgs | None, client: Wor
     if wanted is None:
         return
     try:
-        with asking(f"reading endpoint {endpoint}"):
-            found = client.serving_endpoints.get(endpoint)
-    except AbsentError:
-        return
+        found = standing_endpoint(endpoint, client)
     except WorkspaceError as error:
         raise InferenceTableError(str(error)) from None
-    live = found.ai_gateway.inference_table_config if found.ai_gateway else None
+    live = found.ai_gateway.inference_table_config if found and found.ai_gateway else None
     if live is None or not live.enabled:
         return
     # The service's own default for a prefix is the endpoint's name.

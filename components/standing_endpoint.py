@@ -14,10 +14,20 @@ from .dynamic.errors import AbsentError, WorkspaceError, asking
 
 if TYPE_CHECKING:
     from databricks.sdk import WorkspaceClient
+    from databricks.sdk.service.serving import ServingEndpointDetailed
 
 
 class StandingEndpointError(pulumi.RunError):
     """The endpoint that is there cannot become what the stack file says. Shown without a traceback."""
+
+
+def standing_endpoint(endpoint: str, client: WorkspaceClient) -> ServingEndpointDetailed | None:
+    """The endpoint of that name, None where there is none. Raises WorkspaceError where the workspace did not say."""
+    try:
+        with asking(f"reading endpoint {endpoint}"):
+            return client.serving_endpoints.get(endpoint)
+    except AbsentError:
+        return None
 
 
 def check_route(endpoint: str, wanted: bool, client: WorkspaceClient) -> None:
@@ -31,13 +41,10 @@ def check_route(endpoint: str, wanted: bool, client: WorkspaceClient) -> None:
         StandingEndpointError: the endpoint was made otherwise, or the workspace did not say.
     """
     try:
-        with asking(f"reading endpoint {endpoint}"):
-            found = client.serving_endpoints.get(endpoint)
-    except AbsentError:
-        return
+        found = standing_endpoint(endpoint, client)
     except WorkspaceError as error:
         raise StandingEndpointError(str(error)) from None
-    if bool(found.route_optimized) != wanted:
+    if found is not None and bool(found.route_optimized) != wanted:
         made = "with" if found.route_optimized else "without"
         raise StandingEndpointError(
             f"endpoint.routeOptimized is {str(wanted).lower()}, and endpoint {endpoint} was made {made} route "
