@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import platform
 import subprocess
 import sys
 import tempfile
 import time
-from datetime import UTC, datetime
 from pathlib import Path
 
 from bench.load import BenchError, Result, Target, ask, run
 from bench.lookup import lookup_ms
 from bench.machines import PROJECT, free_port, memory_mb, mlflow_server, workspace
-from bench.report import Figure, table
+from bench.report import Figure, published
 from bench.scene import build
 
 RESULTS = PROJECT / ".local" / "bench" / "results.json"
@@ -28,21 +24,9 @@ def main(arguments: list[str]) -> int:
     options = _parser().parse_args(arguments)
     with tempfile.TemporaryDirectory(prefix="bench-") as scratch:
         figures = measure(Path(scratch), options.seconds)
-    sys.stdout.write(table(figures))
-    RESULTS.parent.mkdir(parents=True, exist_ok=True)
-    RESULTS.write_text(
-        json.dumps(
-            {
-                "at": datetime.now(UTC).isoformat(timespec="seconds"),
-                "machine": {"cores": os.cpu_count(), "python": platform.python_version(), "load": os.getloadavg()},
-                "figures": [figure.as_json() for figure in figures],
-            },
-            indent=1,
-        )
-        + "\n"
-    )
+    code = published(figures, RESULTS)
     sys.stderr.write(f"{RESULTS.relative_to(PROJECT)}\n")
-    return 0 if all(figure.met for figure in figures) else 1
+    return code
 
 
 def measure(folder: Path, seconds: float) -> list[Figure]:

@@ -18,11 +18,10 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from bench.report import Figure, table
+from bench.report import Figure, published
 from tests.support.engine import PROJECT, EngineProject
 from tests.support.server import WorkspaceServer
 from tests.support.taxi import Taxi, train
@@ -192,15 +191,7 @@ def main(arguments: Sequence[str]) -> int:
     options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory(prefix="bench-") as scratch:
         figures = measure(Path(scratch), options.rounds)
-    sys.stdout.write(table(figures))
-    RESULTS.parent.mkdir(parents=True, exist_ok=True)
-    content = {
-        "at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "machine": {"cores": os.cpu_count(), "load": os.getloadavg()},
-        "figures": [figure.as_json() for figure in figures],
-    }
-    RESULTS.write_text(json.dumps(content, indent=1) + "\n")
-    return 0 if all(figure.met for figure in figures) else 1
+    return published(figures, RESULTS)
 
 
 if __name__ == "__main__":

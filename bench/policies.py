@@ -7,16 +7,13 @@ everything, so that nothing but the engine, the program and the pack is measured
 from __future__ import annotations
 
 import argparse
-import json
-import os
 import statistics
 import sys
 import tempfile
 import time
-from datetime import UTC, datetime
 from pathlib import Path
 
-from bench.report import Figure, table
+from bench.report import Figure, published
 from tests.support.engine import PROJECT, EngineProject
 
 RESULTS = PROJECT / ".local" / "bench" / "policies.json"
@@ -128,15 +125,7 @@ def main(arguments: list[str]) -> int:
     options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory(prefix="bench-") as scratch:
         figures = measure(Path(scratch) / "project", options.rounds)
-    sys.stdout.write(table(figures))
-    RESULTS.parent.mkdir(parents=True, exist_ok=True)
-    content = {
-        "at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "machine": {"cores": os.cpu_count(), "load": os.getloadavg()},
-        "figures": [figure.as_json() for figure in figures],
-    }
-    RESULTS.write_text(json.dumps(content, indent=1) + "\n")
-    return 0 if all(figure.met for figure in figures) else 1
+    return published(figures, RESULTS)
 
 
 if __name__ == "__main__":

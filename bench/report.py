@@ -1,9 +1,15 @@
-"""Figures as a table and as JSON."""
+"""Figures as a table and as JSON, and whether they are what they should be."""
 
 from __future__ import annotations
 
+import json
+import os
+import platform
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 
@@ -37,3 +43,16 @@ def table(figures: Sequence[Figure]) -> str:
         goal = "" if figure.goal is None else f"goal {figure.goal:g} {figure.unit}: {'met' if figure.met else 'MISSED'}"
         lines.append(f"{figure.name:<{width}}  {figure.value:>9.3f} {figure.unit:<3} {goal}".rstrip())
     return "\n".join(lines) + "\n"
+
+
+def published(figures: Sequence[Figure], results: Path) -> int:
+    """Prints the figures and keeps them in `results`; the exit code: 1 where a goal is missed."""
+    sys.stdout.write(table(figures))
+    results.parent.mkdir(parents=True, exist_ok=True)
+    content = {
+        "at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "machine": {"cores": os.cpu_count(), "python": platform.python_version(), "load": os.getloadavg()},
+        "figures": [figure.as_json() for figure in figures],
+    }
+    results.write_text(json.dumps(content, indent=1) + "\n")
+    return 0 if all(figure.met for figure in figures) else 1
