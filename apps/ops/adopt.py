@@ -8,8 +8,6 @@ goes into the file with its id; what is not there is left out, and `pulumi up` m
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -79,21 +77,9 @@ def next_steps(file: StackFile, target: Path) -> str:
 
 def _planned(file: StackFile) -> tuple[dict[str, Any], dict[tuple[str, str], Inputs]]:
     """The engine's import file, and the inputs of every resource that it would create, by type and logical name."""
-    engine = shutil.which("pulumi")
-    if engine is None:
-        raise OpsError('pulumi is not on PATH: `eval "$(make -s env)"`')
     with tempfile.TemporaryDirectory() as folder:
         planned = Path(folder) / "import.json"
-        command = [engine, "preview", "--json", "--import-file", str(planned), "--stack", file.stack]
-        done = subprocess.run(
-            [*command, "--non-interactive"],
-            cwd=file.folder,
-            env={**os.environ, "PULUMI_SKIP_UPDATE_CHECK": "true"},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        done = file.pulumi("preview", "--json", "--import-file", str(planned), "--non-interactive")
         if done.returncode:
             raise OpsError(f"preview of stack {file.stack} failed:\n{_why(done)}")
         if not planned.exists():

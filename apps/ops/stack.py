@@ -77,19 +77,20 @@ class StackFile:
                 continue
         return found
 
-    def outputs(self) -> dict[str, Any]:
-        """The stack's outputs, by `pulumi stack output --json`; secrets stay masked.
+    def pulumi(self, *arguments: str, otherwise: str = "") -> subprocess.CompletedProcess[str]:
+        """Runs the engine on the stack; whoever calls looks at how it ended.
+
+        Args:
+            otherwise: what else can be done where there is no engine.
 
         Raises:
-            OpsError: there is no engine, no such stack, or it was never deployed.
+            OpsError: there is none on PATH.
         """
         engine = shutil.which("pulumi")
         if engine is None:
-            raise OpsError(
-                'pulumi is not on PATH: `eval "$(make -s env)"`, or name a file with the outputs (--outputs)'
-            )
-        done = subprocess.run(
-            [engine, "stack", "output", "--json", "--stack", self.stack],
+            raise OpsError(f'pulumi is not on PATH: `eval "$(make -s env)"`{otherwise}')
+        return subprocess.run(
+            [engine, *arguments, "--stack", self.stack],
             cwd=self.folder,
             env={**os.environ, "PULUMI_SKIP_UPDATE_CHECK": "true"},
             stdin=subprocess.DEVNULL,
@@ -97,6 +98,14 @@ class StackFile:
             text=True,
             check=False,
         )
+
+    def outputs(self) -> dict[str, Any]:
+        """The stack's outputs, by `pulumi stack output --json`; secrets stay masked.
+
+        Raises:
+            OpsError: there is no engine, no such stack, or it was never deployed.
+        """
+        done = self.pulumi("stack", "output", "--json", otherwise=", or name a file with the outputs (--outputs)")
         if done.returncode:
             raise OpsError(f"the outputs of stack {self.stack} cannot be read: {done.stderr.strip()[-500:]}")
         return deployed(json.loads(done.stdout), f"stack {self.stack}")
