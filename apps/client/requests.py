@@ -60,23 +60,25 @@ def _plain(value: Any, number: int, column: str) -> Any:
 
 
 def _moment(value: datetime, number: int, column: str) -> str:
-    # pandas' NaT is a datetime to isinstance, and equals nothing.
-    if value != value:
-        raise _without_form(number, column, str(value), "; send None for a missing value")
-    if getattr(value, "nanosecond", 0):
-        raise _without_form(number, column, str(value), ": feature tables hold microseconds; round it")
+    # Of pandas' timestamps, which are datetimes to isinstance.
+    _check_time(value, getattr(value, "nanosecond", 0) == 0, number, column)
     moment = value if value.tzinfo is None else value.astimezone(UTC).replace(tzinfo=None)
     return moment.isoformat(sep=" ")
 
 
 def _from_datetime64(value: Any, number: int, column: str) -> Any:
-    """A numpy datetime64 as datetime or date; None-like NaT and nanoseconds are refused as pandas' are."""
+    """A numpy datetime64 as datetime or date."""
+    micros = value.astype("datetime64[us]")
+    _check_time(value, micros == value, number, column)
+    return micros.item()
+
+
+def _check_time(value: Any, is_exact: bool, number: int, column: str) -> None:
+    """Refuses NaT, which equals nothing, and what a microsecond does not hold exactly."""
     if value != value:
         raise _without_form(number, column, str(value), "; send None for a missing value")
-    micros = value.astype("datetime64[us]")
-    if micros != value:
+    if not is_exact:
         raise _without_form(number, column, str(value), ": feature tables hold microseconds; round it")
-    return micros.item()
 
 
 def _without_form(number: int, column: str, what: str, remedy: str = "") -> ValueError:
