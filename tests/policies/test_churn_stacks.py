@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 import yaml
 
-from policies.report.findings import report_of
 from tests.policies.answering import answering
-from tests.policies.test_taxi_stacks import PROVIDER, found, shown
+from tests.policies.previewing import previewed_under_pack
+from tests.policies.test_taxi_stacks import found, shown
 from tests.support.example import PROJECT, project_of
 from tests.support.rest_stub import feature_table
 
@@ -58,12 +58,7 @@ def test_the_stack_passes_the_pack_and_prod_waits_for_an_approval(stack: str, tm
     with answering(known) as host:
         environ = {"DATABRICKS_TOKEN": "dapi-of-nobody"}
         project = project_of("churn", tmp_path / stack, environ, stack=stack, config={"databricks:host": host})
-        project.install_plugin("resource-databricks-v1.118.0", PROVIDER)
-        pack = ["--policy-pack", str(PROJECT / "policies"), "--policy-pack-config", str(EXAMPLE / "policies.json")]
-        outcome = project.preview(*pack)
-        report = report_of(stack, outcome.events)
-        assert report.finished, outcome
-        assert not report.errors, outcome
+        report, _ = previewed_under_pack(project, stack, EXAMPLE / "policies.json")
         assert [(shown(one), one.text) for one in report.mandatory] == []
         assert report.resources > 60
         assert {rule for rule, _ in found(report)} <= ADVISED[stack]

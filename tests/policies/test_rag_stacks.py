@@ -9,15 +9,14 @@ import pytest
 import yaml
 
 from policies.monitoring import endpoint_is_watched
-from policies.report.findings import report_of
 from policies.rule import TRIAL_SUFFIX
 from tests.policies.answering import answering
 from tests.policies.cases.building import LATENCY_ALERT, LOGGED, alert
 from tests.policies.judging import judge
+from tests.policies.previewing import previewed_under_pack
 from tests.support.example import PROJECT, project_of
 
 EXAMPLE = PROJECT / "examples" / "rag"
-PROVIDER = Path(__file__).with_name("accepting_provider.py")
 # What a careful owner would still add: none of it ends an update.
 ADVISED = {
     "staging": set[str](),
@@ -61,12 +60,7 @@ def test_the_stack_passes_the_pack_and_shows_no_token(stack: str, tmp_path: Path
         environ = {"DATABRICKS_HOST": host, "DATABRICKS_TOKEN": "dapi-of-nobody"}
         project = project_of("rag", tmp_path / stack, environ, stack=stack, config={"databricks:host": host})
         project.must("config", "set", "--secret", "rag-serving:servingToken", "token-of-nobody")
-        project.install_plugin("resource-databricks-v1.118.0", PROVIDER)
-        pack = ["--policy-pack", str(PROJECT / "policies"), "--policy-pack-config", str(EXAMPLE / "policies.json")]
-        outcome = project.preview(*pack)
-    report = report_of(stack, outcome.events)
-    assert report.finished, outcome
-    assert not report.errors, outcome
+        report, outcome = previewed_under_pack(project, stack, EXAMPLE / "policies.json")
     assert [(one.policy, one.text) for one in report.mandatory] == []
     assert {one.policy.removesuffix(TRIAL_SUFFIX) for one in report.findings if one.known} <= ADVISED[stack]
     assert "of-nobody" not in outcome.text

@@ -9,10 +9,9 @@ from typing import Any
 import pytest
 import yaml
 
-from policies.report.findings import report_of
 from tests.policies.answering import answering
-from tests.policies.test_taxi_stacks import ADVISED_IN_PROD, PROVIDER, found, shown
-from tests.support.engine import PROJECT
+from tests.policies.previewing import previewed_under_pack
+from tests.policies.test_taxi_stacks import ADVISED_IN_PROD, found, shown
 from tests.support.rest_stub import feature_table
 from tests.support.taxi_e2e import EXAMPLE, KEY, e2e_project
 
@@ -58,12 +57,7 @@ def host() -> Iterator[str]:
 def test_the_stack_passes_the_pack_as_it_stands(stack: str, host: str, tmp_path: Path) -> None:
     environ = {"DATABRICKS_TOKEN": "dapi-of-nobody"}
     project = e2e_project(tmp_path / stack, stack, environ, {"databricks:host": host})
-    project.install_plugin("resource-databricks-v1.118.0", PROVIDER)
-    pack = ["--policy-pack", str(PROJECT / "policies"), "--policy-pack-config", str(EXAMPLE / "policies.json")]
-    outcome = project.preview(*pack)
-    report = report_of(stack, outcome.events)
-    assert report.finished, outcome
-    assert not report.errors, outcome
+    report, _ = previewed_under_pack(project, stack, EXAMPLE / "policies.json")
     assert [(shown(one), one.text) for one in report.mandatory] == []
     assert report.resources > 80
     assert {rule for rule, level in found(report) if level == "advisory"} <= ADVISED_IN_PROD

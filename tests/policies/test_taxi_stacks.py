@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 import yaml
 
-from policies.report.findings import Finding, Report, report_of
+from policies.report.findings import Finding, Report
 from policies.rule import TRIAL_SUFFIX
 from tests.policies.answering import answering
+from tests.policies.previewing import previewed_under_pack
 from tests.support.engine import PROJECT, EngineProject
 
 FILES = ("Pulumi.yaml", "__main__.py", "components")
-PROVIDER = Path(__file__).with_name("accepting_provider.py")
 
 
 def answers(stack: str) -> dict[str, Any]:
@@ -62,12 +62,7 @@ def judged(host: str, folder: Path, stack: str) -> Report:
         config={"databricks:host": host},
         environ={"DATABRICKS_TOKEN": "dapi-of-nobody"},
     )
-    project.install_plugin("resource-databricks-v1.118.0", PROVIDER)
-    config = PROJECT / "policies" / "config" / f"{stack}.json"
-    outcome = project.preview("--policy-pack", str(PROJECT / "policies"), "--policy-pack-config", str(config))
-    report = report_of(stack, outcome.events)
-    assert report.finished, outcome
-    assert not report.errors, outcome
+    report, _ = previewed_under_pack(project, stack, PROJECT / "policies" / "config" / f"{stack}.json")
     return report
 
 

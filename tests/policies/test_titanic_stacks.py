@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 import yaml
 
-from policies.report.findings import Report, report_of
+from policies.report.findings import Report
 from policies.rule import TRIAL_SUFFIX
 from tests.policies.answering import answering
+from tests.policies.previewing import previewed_under_pack
 from tests.support.example import PROJECT, project_of
 from toolchain.certificates import CA, make_certificates
 
 EXAMPLE = PROJECT / "examples" / "titanic"
-PROVIDER = Path(__file__).with_name("accepting_provider.py")
 SECTION = "passenger-serving:serving"
 # What a careful owner would still add: none of it ends an update.
 ADVISED = {
@@ -81,13 +81,7 @@ def judged(host: str, folder: Path, stack: str, *, mysql: bool) -> tuple[Report,
         (folder / CA).rename(folder / "us-east-1-bundle.pem")
         for role in ("writer", "reader"):
             project.must("config", "set", "--secret", f"mysql:{role}Password", f"{role}-of-nobody")
-    project.install_plugin("resource-databricks-v1.118.0", PROVIDER)
-    outcome = project.preview(
-        "--policy-pack", str(PROJECT / "policies"), "--policy-pack-config", str(EXAMPLE / "policies.json")
-    )
-    report = report_of(stack, outcome.events)
-    assert report.finished, outcome
-    assert not report.errors, outcome
+    report, outcome = previewed_under_pack(project, stack, EXAMPLE / "policies.json")
     return report, outcome.text
 
 
